@@ -1,0 +1,71 @@
+"""Which strategies and which model decide: published under their digests, activated by events."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from obligor import strategy
+from obligor.app.call import Call
+from obligor.app.commands import running
+from obligor.app.packs import place
+from obligor.app.proposal import Proposal
+from obligor.journal import Accepted, Command, View
+from obligor.kernel import InvalidInput
+from obligor.scoring import PointsModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from obligor.app.service import Service
+
+__all__ = ["ensure", "use_model", "use_strategy"]
+
+
+def ensure(service: Service) -> None:
+    """Let the settings' strategies decide the stages that nothing decides yet."""
+    active = service.active()
+    for stage, name in service.settings.stages.items():
+        if stage not in active.strategies:
+            use_strategy(service, name, stage)
+
+
+def use_strategy(service: Service, name: str | Path, stage: str | None = None) -> str:
+    """Compile, keep and activate a strategy: a pack's name or a directory. Returns its digest.
+
+    Raises:
+        StrategyError: it does not compile. InvalidInput: it is for another stage than wanted.
+    """
+    path = Path(name)
+    compiled = strategy.load(path if path.is_dir() else place(str(name)))
+    if stage is not None and compiled.stage != stage:
+        raise InvalidInput.field(f"stages.{stage}", compiled.name, f"a strategy whose stage is {stage}")
+    service.means.artifacts.keep_strategy(compiled)
+    _run(service, lambda p: running.activate_strategy(p, compiled))
+    return compiled.sha256
+
+
+def use_model(service: Service, model: PointsModel, version: str, known_on: date | None = None) -> str:
+    """Keep a model and let it score applications. Returns its digest."""
+    service.means.artifacts.keep_model(model)
+    _run(service, lambda p: running.activate_model(p, model, version, known_on))
+    return model.sha256
+
+
+def _run(service: Service, handle: Callable[[Proposal], dict[str, Any]]) -> None:
+    now = service.now()
+    call = Call(
+        means=service.means,
+        tenant=service.settings.tenant,
+        actor="system",
+        received_at=now,
+        at=now,
+        source="system",
+    )
+
+    def run(view: View) -> Accepted:
+        proposal = Proposal(view, call)
+        return proposal.accepted(handle(proposal))
+
+    service.submit_command(Command(tenant=call.tenant, run=run))

@@ -1,0 +1,41 @@
+"""What may be asked of the system, and what each request makes happen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from obligor.app.commands import applications, drawdowns, parties, running, servicing, watching
+from obligor.app.proposal import Proposal
+
+__all__ = ["HANDLERS", "applications", "drawdowns", "running"]
+
+Handler = Callable[[Proposal, Any], dict[str, Any]]
+
+# From the type that `POST /v1/events` takes to what it makes happen.
+HANDLERS: Mapping[str, Handler] = {
+    "account.opened": watching.open_account,
+    "alert.cleared": watching.clear,
+    "application.overridden": applications.override,
+    "cap.set": running.set_cap,
+    "case.assigned": watching.assign,
+    "case.closed": watching.close,
+    "consent.granted": parties.grant,
+    "consent.withdrawn": parties.withdraw,
+    "contract.signed": applications.sign,
+    "day.closed": running.close_day,
+    "device.seen": parties.see_device,
+    "fee.charged": servicing.charge,
+    "loan.disbursed": drawdowns.disburse,
+    "loan.written_off": servicing.write_off,
+    "offer.accepted": applications.accept,
+    "offer.made": applications.offer,
+    "person.erased": parties.erase,
+    "recovery.received": servicing.recover,
+    "repayment.received": servicing.repay,
+    "repayment.reversed": servicing.reverse,
+    "source.answered": applications.answered,
+    "source.failed": applications.failed,
+    "transfer.posted": watching.post,
+    "transfer.reversed": watching.reverse,
+}

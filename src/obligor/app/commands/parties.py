@@ -1,0 +1,86 @@
+"""Persons: found again or registered, their consents and devices, and their erasure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from obligor.app import wire
+from obligor.app.proposal import Proposal
+from obligor.events import ConsentGranted, ConsentWithdrawn, DeviceSeen, PartyRegistered, PersonErased
+from obligor.kernel import Conflict, InvalidInput
+
+__all__ = ["erase", "grant", "identify", "see_device", "withdraw"]
+
+_FOUND_BY = ("national_id", "reference")
+
+
+def identify(p: Proposal, who: wire.PersonRef) -> str:
+    """The id of the person a request speaks of; one who is not known yet is registered.
+
+    Raises:
+        InvalidInput: nothing to find the person by. Conflict: the references belong to two persons.
+    """
+    given = {kind: value for kind in _FOUND_BY if (value := getattr(who, kind)) is not None}
+    if not given:
+        raise InvalidInput.field("person", None, "a reference or a national_id to find the person by")
+    tags = {kind: p.call.tag(kind, value) for kind, value in given.items()}
+    known = {kind: found for kind, tag in tags.items() if (found := p.view.find(kind, tag))}
+    persons = set(known.values())
+    if len(persons) > 1:
+        raise Conflict(f"{' and '.join(known)} belong to two different persons; say which one it is")
+    if persons:
+        return persons.pop()
+    person_id = p.call.new_id()
+    body = PartyRegistered(
+        person_id=person_id,
+        kind=who.kind,
+        reference=who.reference,
+        national_id=who.national_id,
+        name=who.name,
+        phone=who.phone,
+        email=who.email,
+        address=who.address,
+        born_on=who.born_on,
+    )
+    p.add(f"person/{person_id}", body, (person_id,))
+    return person_id
+
+
+def see_device(p: Proposal, body: wire.DeviceSeen) -> dict[str, Any]:
+    p.need("person", body.person_id)
+    seen = DeviceSeen(
+        person_id=body.person_id, device_id=body.device_id, platform=body.platform, country=body.country
+    )
+    p.add(f"person/{body.person_id}", seen, (body.person_id,))
+    return {}
+
+
+def grant(p: Proposal, body: wire.ConsentGranted) -> dict[str, Any]:
+    p.need("person", body.person_id)
+    granted = ConsentGranted(
+        person_id=body.person_id, purpose=body.purpose, text_version=body.text_version
+    )
+    p.add(f"person/{body.person_id}", granted, (body.person_id,))
+    return {}
+
+
+def withdraw(p: Proposal, body: wire.ConsentWithdrawn) -> dict[str, Any]:
+    person = p.need("person", body.person_id)
+    if body.purpose not in person.consents:
+        raise Conflict(f"no consent for {body.purpose!r} stands that could be withdrawn")
+    withdrawn = ConsentWithdrawn(person_id=body.person_id, purpose=body.purpose)
+    p.add(f"person/{body.person_id}", withdrawn, (body.person_id,))
+    return {}
+
+
+def erase(p: Proposal, body: wire.PersonErased) -> dict[str, Any]:
+    """Destroy the keys of some classes of a person; money goes only when nothing is owed any more."""
+    person = p.need("person", body.person_id)
+    if "money" in body.classes and p.view.memory("book").owing(body.person_id):
+        raise Conflict("a loan of this person is open: money is kept until it is closed and the term is over")
+    classes = tuple(sorted(set(body.classes) - person.erased))
+    if not classes:
+        raise Conflict(f"{', '.join(sorted(body.classes))} of this person are erased already")
+    erased = PersonErased(person_id=body.person_id, classes=classes, ground=body.ground)
+    p.add(f"person/{body.person_id}", erased, (body.person_id,))
+    return {"person_id": body.person_id, "classes": list(classes)}

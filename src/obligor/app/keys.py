@@ -1,0 +1,141 @@
+"""API keys and sign-in tickets: who may ask, and for what. Only digests are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import threading
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from obligor.app.service_protocol import Principal
+from obligor.kernel import Conflict, InvalidInput, NotFound, decode
+
+__all__ = ["SCOPES", "KeyRecord", "Keys"]
+
+SCOPES = ("admin", "applications:write", "drawdowns:write", "erase", "events:write", "read")
+TICKET_SECONDS = 3600
+PREFIX = "obl_"
+
+
+class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A key as it is kept: `sha256` is of the token, which has 256 random bits and is shown once."""
+
+    name: str
+    tenant: str
+    scopes: tuple[str, ...]
+    sha256: str
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+
+class Keys:
+    """The keys of a data directory, in one file that only its owner may read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._records: dict[str, KeyRecord] = {}
+        self._tickets: dict[str, tuple[Principal, float]] = {}
+        if path.is_file():
+            records = decode(path.read_bytes(), list[KeyRecord])
+            self._records = {record.name: record for record in records}
+        self._by_digest = {record.sha256: record for record in self._records.values()}
+
+    def create(self, name: str, tenant: str, scopes: Iterable[str]) -> str:
+        """Make a key and return its token, which is shown this once.
+
+        Raises:
+            Conflict: the name is taken. InvalidInput: an unknown scope, or none.
+        """
+        wanted = tuple(sorted(set(scopes)))
+        unknown = [scope for scope in wanted if scope not in SCOPES]
+        if unknown or not wanted:
+            raise InvalidInput.field("scopes", list(unknown or wanted), f"some of {', '.join(SCOPES)}")
+        token = PREFIX + secrets.token_urlsafe(32)
+        record = KeyRecord(
+            name=name,
+            tenant=tenant,
+            scopes=wanted,
+            sha256=_digest(token),
+            created_at=datetime.now(UTC),
+        )
+        with self._lock:
+            if name in self._records:
+                raise Conflict(f"there is a key called {name!r} already; revoke it or take another name")
+            self._keep({**self._records, name: record})
+        return token
+
+    def revoke(self, name: str) -> None:
+        """End a key; its name stays taken.
+
+        Raises:
+            NotFound: there is no key of that name. Conflict: it is revoked already.
+        """
+        with self._lock:
+            record = self._records.get(name)
+            if record is None:
+                raise NotFound(f"there is no key called {name!r}")
+            if record.revoked_at:
+                raise Conflict(f"the key {name!r} is revoked already")
+            ended = msgspec.structs.replace(record, revoked_at=datetime.now(UTC))
+            self._keep({**self._records, name: ended})
+
+    def list(self) -> list[KeyRecord]:
+        """All keys, by name, revoked ones too."""
+        return [self._records[name] for name in sorted(self._records)]
+
+    def authenticate(self, token: str) -> Principal | None:
+        """Whose token this is; None for an unknown or revoked one."""
+        record = self._by_digest.get(_digest(token))
+        return None if record is None or record.revoked_at else _principal(record)
+
+    def still_valid(self, principal: Principal) -> bool:
+        """Whether a principal's key stands as it was when they signed in."""
+        record = self._records.get(principal.name)
+        if record is None:
+            return principal.name == CONSOLE
+        return record.revoked_at is None and _principal(record) == principal
+
+    def ticket(self, tenant: str) -> str:
+        """A one-time ticket to the console, good for an hour, for whoever started the server."""
+        ticket = secrets.token_urlsafe(24)
+        principal = Principal(tenant=tenant, name=CONSOLE, scopes=frozenset({"read"}))
+        with self._lock:
+            self._tickets[_digest(ticket)] = (principal, time.monotonic() + TICKET_SECONDS)
+        return ticket
+
+    def redeem(self, ticket: str) -> Principal | None:
+        """Whose ticket this is; it works once."""
+        with self._lock:
+            principal, until = self._tickets.pop(_digest(ticket), (None, 0.0))
+        return principal if time.monotonic() < until else None
+
+    def _keep(self, records: dict[str, KeyRecord]) -> None:
+        """Write the file whole, then take the new keys into use."""
+        data = msgspec.json.format(msgspec.json.encode(list(records.values())), indent=1)
+        staging = self._path.with_suffix(".new")
+        handle = os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        staging.rename(self._path)
+        self._records = records
+        self._by_digest = {record.sha256: record for record in records.values()}
+
+
+CONSOLE = "console"
+
+
+def _principal(record: KeyRecord) -> Principal:
+    return Principal(tenant=record.tenant, name=record.name, scopes=frozenset(record.scopes))
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,185 @@
+"""What the writer keeps in memory beside the streams: histories, the book at a glance, caps.
+
+Each is a fold of events. It is loaded from the projections when the journal opens, follows every accepted event,
+and is thrown away and loaded again when a group could not be committed.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+
+
+from obligor.events import (
+    ClassChanged,
+    DayClosed,
+    HeadroomReserved,
+    LoanClosed,
+    LoanDisbursed,
+    LoanWrittenOff,
+    ModelActivated,
+    OfferMade,
+    StrategyActivated,
+)
+from obligor.features import History
+from obligor.journal import Reader
+from obligor.kernel import Event
+
+__all__ = ["Book", "Histories", "Standing"]
+
+HISTORIES_MOST = 100_000
+RECENT_MOST = 65_536
+Standing = tuple[str, int, bool]  # five-tier class, IFRS 9 stage, non-performing
+UNCLASSED: Standing = ("normal", 1, False)
+
+
+class Histories:
+    """The packed histories of the persons asked for of late; any other is read from the journal when needed."""
+
+    def __init__(self, reader: Reader | None = None, tenant: str = "") -> None:
+        self._kept: OrderedDict[str, History] = OrderedDict()
+        self._recent: deque[Event] = deque(maxlen=RECENT_MOST)
+        self._reader, self._tenant = reader, tenant
+
+    def apply(self, event: Event) -> None:
+        """Follow an accepted event; it may not be in the store yet."""
+        if not event.subjects:
+            return
+        self._recent.append(event)
+        for person in event.subjects:
+            if event.type == "party.registered" and event.stream_version == 1:
+                self._keep(person, History(person))
+            if kept := self._kept.get(person):
+                kept.add(event)
+
+    def forget(self, person: str) -> None:
+        """Drop what was kept of a person: what may still be read is read again when it is needed."""
+        self._kept.pop(person, None)
+        self._recent = deque((e for e in self._recent if person not in e.subjects), maxlen=RECENT_MOST)
+
+    def of(self, person: str) -> History:
+        """A person's history up to the last accepted event."""
+        kept = self._kept.get(person)
+        if kept is not None:
+            self._kept.move_to_end(person)
+            return kept
+        history = History(person)
+        if self._reader is not None:
+            for event in self._reader.events(self._tenant, subject=person):
+                history.add(event)
+        for event in self._recent:
+            if person in event.subjects:
+                history.add(event)
+        self._keep(person, history)
+        return history
+
+    def seen(self, person: str, proposed: Sequence[Event]) -> History:
+        """The history with events that a command proposes but that are not accepted yet."""
+        mine = [event for event in proposed if person in event.subjects]
+        if not mine:
+            return self.of(person)
+        history = self.of(person).copy()
+        for event in mine:
+            history.add(event)
+        return history
+
+    def _keep(self, person: str, history: History) -> None:
+        self._kept[person] = history
+        while len(self._kept) > HISTORIES_MOST:
+            self._kept.popitem(last=False)
+
+
+class Book:
+    """Which loans are open and how they are classed, whose they are, what decides, which day is closed."""
+
+    def __init__(self) -> None:
+        self.open: dict[str, Standing] = {}
+        self.strategies: dict[str, str] = {}
+        self.models: dict[str, str] = {}
+        self.last_day: date | None = None
+        self.latest_at: datetime | None = None
+        self._loans: dict[str, list[str]] = {}
+        self._expiring: list[tuple[datetime, str]] = []
+
+    @classmethod
+    def load(cls, reader: Reader, tenant: str) -> Book:
+        """The book that the projections hold."""
+        self = cls()
+        rows = reader.query(
+            "SELECT loan_id, person_id, status, five_tier, ifrs9_stage, non_performing FROM p_loan"
+            " WHERE tenant = ? ORDER BY known_seq",
+            (tenant,),
+        )
+        for row in rows:
+            self._loans.setdefault(row["person_id"], []).append(row["loan_id"])
+            if row["status"] == "open":
+                standing = (row["five_tier"], row["ifrs9_stage"], bool(row["non_performing"]))
+                self.open[row["loan_id"]] = standing
+        for row in reader.query(
+            "SELECT kind, name, value FROM p_day_active WHERE tenant = ?", (tenant,)
+        ):
+            self._activate(row["kind"], row["name"], row["value"])
+        for row in reader.query(
+            "SELECT application_id, expires_us FROM p_day_expiring WHERE tenant = ?", (tenant,)
+        ):
+            expires_at = datetime.fromtimestamp(row["expires_us"] // 1_000_000, UTC)
+            expires_at += timedelta(microseconds=row["expires_us"] % 1_000_000)
+            self._expiring.append((expires_at, row["application_id"]))
+        heapq.heapify(self._expiring)
+        size = reader.size(tenant)
+        if size:
+            self.latest_at = reader.at(tenant, size - 1).at
+        return self
+
+    def _activate(self, kind: str, name: str, value: str) -> None:
+        if kind == "strategy":
+            self.strategies[name] = value
+        elif kind == "model":
+            self.models[name] = value
+        else:
+            self.last_day = date.fromisoformat(value)
+
+    def apply(self, event: Event) -> None:
+        """Follow an accepted event."""
+        if self.latest_at is None or event.at > self.latest_at:
+            self.latest_at = event.at
+        match event.body:
+            case LoanDisbursed() as body:
+                self._loans.setdefault(body.person_id, []).append(body.loan_id)
+                self.open[body.loan_id] = UNCLASSED
+            case LoanClosed() | LoanWrittenOff() as body:
+                self.open.pop(body.loan_id, None)
+            case ClassChanged() as body if body.loan_id in self.open:
+                self.open[body.loan_id] = (body.five_tier, body.ifrs9_stage, body.non_performing)
+            case HeadroomReserved() | OfferMade() as body:
+                heapq.heappush(self._expiring, (body.expires_at, body.application_id))
+            case StrategyActivated() as body:
+                self.strategies[body.stage] = body.sha256
+            case ModelActivated() as body:
+                self.models[body.name] = body.sha256
+            case DayClosed() as body:
+                self.last_day = body.day
+                while self._expiring and self._expiring[0][0] <= event.at:
+                    heapq.heappop(self._expiring)
+            case _:
+                pass
+
+    def forget(self, person: str) -> None:
+        """Nothing here is personal beyond pseudonymous ids and money, which are kept."""
+
+    def loans_of(self, person: str) -> Sequence[str]:
+        """The person's loans, first to last."""
+        return self._loans.get(person, ())
+
+    def owing(self, person: str) -> bool:
+        """Whether any loan of the person is open."""
+        return any(loan in self.open for loan in self.loans_of(person))
+
+    def expiring(self, by: datetime) -> list[str]:
+        """Applications with an offer or a reservation that ends by a moment, in order, each once."""
+        due = [item for item in self._expiring if item[0] <= by]
+        return list(dict.fromkeys(application for _, application in sorted(due)))
+
+

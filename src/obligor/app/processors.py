@@ -1,0 +1,250 @@
+"""What watches the journal and adds to it: the tracer of loan money, and the day's close.
+
+A processor sees committed events in their order, keeps its cursor in the transaction of what it writes, and gives
+that ids derived from the cause: however often it runs over an event, it says the same thing once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from datetime import date, datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from obligor.app import stages
+from obligor.app.call import Call, Means
+from obligor.app.proposal import Proposal
+from obligor.decision import Decision
+from obligor.events import AlertRaised, ClassChanged, DayClosed
+from obligor.funds import Hit, Tracer
+from obligor.journal import Accepted, Answer, Command, Journal, View
+from obligor.kernel import Event, derived_id
+from obligor.loans import Loan
+
+__all__ = ["CloseMonitor", "FundsMonitor", "Processor"]
+
+LOANS_AT_ONCE = 250
+log = logging.getLogger("obligor")
+
+
+class Processor(Protocol):
+    """Something that reads the journal from its cursor on."""
+
+    name: str
+
+    def start(self) -> None:
+        """Rebuild the memory up to the cursor without writing, then catch up."""
+
+    def see(self, events: Sequence[Event]) -> None:
+        """Take committed events, in order."""
+
+
+def _call(means: Means, tenant: str, name: str, now: datetime, at: datetime) -> Call:
+    source = f"processor/{name}"
+    return Call(means=means, tenant=tenant, actor=source, received_at=now, at=at, source=source)
+
+
+class FundsMonitor:
+    """Follows loan money from account to account and raises an alert when it reaches a prohibited class."""
+
+    name = "funds"
+    version = "1"
+
+    def __init__(self, means: Means, tenant: str, journal: Journal, now: Callable[[], datetime]) -> None:
+        self._means, self._tenant, self._journal, self._now = means, tenant, journal, now
+        self._lock = threading.Lock()
+        self._seen = -1
+        self.tracer = Tracer()
+
+    def start(self) -> None:
+        reader = self._journal.reader()
+        cursor = reader.cursor(self._tenant, self.name)
+        for event in reader.events(self._tenant, types=Tracer.TYPES):
+            self._take(event, write=event.known_seq > cursor)
+
+    def see(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if event.tenant == self._tenant and event.type in Tracer.TYPES:
+                self._take(event, write=True)
+
+    def funds_of(self, loan_id: str) -> Any:
+        """Where a loan's money is now; None for a loan that was not paid into an account that we see."""
+        with self._lock:
+            return self.tracer.position(loan_id)
+
+    def _take(self, event: Event, *, write: bool) -> None:
+        if event.known_seq <= self._seen:
+            return
+        self._seen = event.known_seq
+        with self._lock:
+            hits = self.tracer.consume(event)
+        if not (write and hits):
+            return
+        command = Command(
+            tenant=self._tenant,
+            run=lambda view: self._raise(view, event, hits),
+            cursor=(self.name, event.known_seq),
+        )
+        _watch(self._journal.submit(command), self.name)
+
+    def _raise(self, view: View, event: Event, hits: Sequence[Hit]) -> Accepted:
+        p = Proposal(view, _call(self._means, self._tenant, self.name, self._now(), event.at))
+        for ordinal, hit in enumerate(hits):
+            key = f"fund_use|{hit.loan_id}|{hit.counterparty_class}|{hit.counterparty}"
+            key = p.call.tag("alert", key)
+            loan: Loan | None = p.state(f"loan/{hit.loan_id}")
+            if loan is None or view.find("alert", key):
+                continue
+            alert_id = derived_id(self.name, self.version, event.id, ordinal)
+            body = AlertRaised(
+                alert_id=alert_id,
+                kind="fund_use",
+                severity="serious",
+                dedupe_key=key,
+                person_id=loan.person_id,
+                loan_id=hit.loan_id,
+                amount_minor=hit.amount_minor,
+                currency=loan.currency,
+                monitor=self.name,
+                monitor_version=self.version,
+                events=hit.event_ids,
+                evidence=msgspec.to_builtins(hit.evidence),
+            )
+            p.add(
+                f"alert/{alert_id}",
+                body,
+                (loan.person_id,),
+                cause=event.id,
+                event_id=derived_id(self.name, self.version, event.id, ordinal, "event"),
+            )
+        return Accepted(drafts=tuple(p.drafts))
+
+
+class CloseMonitor:
+    """At a day's close, asks of every open loan how it is to be classed and whether somebody should look."""
+
+    name = "close"
+    version = "1"
+
+    def __init__(self, means: Means, tenant: str, journal: Journal, now: Callable[[], datetime]) -> None:
+        self._means, self._tenant, self._journal, self._now = means, tenant, journal, now
+
+    def start(self) -> None:
+        reader = self._journal.reader()
+        cursor = reader.cursor(self._tenant, self.name)
+        self.see(list(reader.events(self._tenant, types=(DayClosed.TYPE,), after=cursor)))
+
+    def see(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if event.tenant == self._tenant and isinstance(event.body, DayClosed):
+                self._close(event, event.body.day)
+
+    def _close(self, event: Event, day: date) -> None:
+        """Look at the loans that were open when the day was closed, some at a time, then move the cursor."""
+        opened: Future[Answer] = self._journal.submit(
+            Command(
+                tenant=self._tenant,
+                run=lambda view: Accepted(answer=lambda _: list(view.memory("book").open)),
+            )
+        )
+        loans: list[str] = opened.result().value
+        last: Future[Answer] | None = None
+        for begin in range(0, len(loans), LOANS_AT_ONCE):
+            some = loans[begin : begin + LOANS_AT_ONCE]
+            command = Command(tenant=self._tenant, run=self._look(event, day, some))
+            last = self._journal.submit(command)
+            _watch(last, self.name)
+        done = Command(
+            tenant=self._tenant, run=lambda _view: Accepted(), cursor=(self.name, event.known_seq)
+        )
+        self._journal.submit(done).result()
+
+    def _look(self, event: Event, day: date, loans: Iterable[str]) -> Callable[[View], Accepted]:
+        def run(view: View) -> Accepted:
+            p = Proposal(view, _call(self._means, self._tenant, self.name, self._now(), event.at))
+            for loan_id in loans:
+                loan: Loan | None = view.state(f"loan/{loan_id}")
+                if loan is not None and loan.disbursed_on <= day and not (loan.closed or loan.written_off):
+                    facts = stages.loan_facts(loan, day)
+                    self._classify(p, event, loan, day, facts)
+                    self._alert(p, event, loan, facts)
+            return Accepted(drafts=tuple(p.drafts))
+
+        return run
+
+    def _id(self, event: Event, what: str, loan_id: str) -> str:
+        return derived_id(self.name, self.version, event.id, what, loan_id)
+
+    def _classify(self, p: Proposal, event: Event, loan: Loan, day: date, facts: dict[str, Any]) -> None:
+        decision, strategy = stages.classify(p, facts)
+        found = decision.outputs
+        standing = (found["five_tier"], found["ifrs9_stage"], found["non_performing"])
+        if standing == p.view.memory("book").open.get(loan.loan_id):
+            return
+        body = ClassChanged(
+            loan_id=loan.loan_id,
+            on=day,
+            days_past_due=facts["days_past_due"],
+            five_tier=str(found["five_tier"]),
+            ifrs9_stage=int(found["ifrs9_stage"] or 0),
+            non_performing=bool(found["non_performing"]),
+            strategy=f"{strategy.name} {strategy.version}",
+            strategy_sha256=strategy.sha256,
+        )
+        p.add(
+            f"loan/{loan.loan_id}",
+            body,
+            (loan.person_id,),
+            cause=event.id,
+            event_id=self._id(event, "class", loan.loan_id),
+        )
+
+    def _alert(self, p: Proposal, event: Event, loan: Loan, facts: dict[str, Any]) -> None:
+        decision, strategy = stages.monitor(p, facts)
+        if decision.outcome != "alert":
+            return
+        kind, severity = str(decision.outputs["kind"]), str(decision.outputs["severity"])
+        since = loan.oldest_unpaid_on()
+        key = f"{kind}|{loan.loan_id}|{severity}|{since}"
+        if p.view.find("alert", key):
+            return
+        alert_id = self._id(event, "alert", loan.loan_id)
+        body = AlertRaised(
+            alert_id=alert_id,
+            kind=kind,
+            severity=severity,
+            dedupe_key=key,
+            person_id=loan.person_id,
+            loan_id=loan.loan_id,
+            amount_minor=facts["arrears_minor"],
+            currency=loan.currency,
+            monitor=f"{strategy.name} {strategy.version}",
+            monitor_version=strategy.sha256,
+            events=(event.id,),
+            evidence=_evidence(decision, facts),
+        )
+        p.add(
+            f"alert/{alert_id}",
+            body,
+            (loan.person_id,),
+            cause=event.id,
+            event_id=self._id(event, "raised", loan.loan_id),
+        )
+
+
+def _evidence(decision: Decision, facts: dict[str, Any]) -> dict[str, Any]:
+    return {"facts": dict(facts), "reasons": list(decision.reasons), "outputs": decision.outputs}
+
+
+def _watch(future: Future[Answer], name: str) -> None:
+    """Say so when a processor's command failed; its cursor has not moved, so it is tried again at a start."""
+
+    def look(done: Future[Answer]) -> None:
+        if error := done.exception():
+            log.error("a command of the processor failed", extra={"processor": name, "error": type(error).__name__})
+
+    future.add_done_callback(look)

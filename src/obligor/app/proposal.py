@@ -1,0 +1,112 @@
+"""What a command proposes, with the streams as they will be once it is accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from obligor import loans
+from obligor.app import states
+from obligor.app.call import Call, ViewLike
+from obligor.journal import Accepted
+from obligor.kernel import Body, Draft, Event, NotFound
+
+__all__ = ["FOLDS", "Proposal"]
+
+# The folds of the streams that commands read, by the first part of the stream's name.
+FOLDS: Mapping[str, Callable[[Any, Event], Any]] = {
+    "account": states.account,
+    "alert": states.alert,
+    "application": states.application,
+    "case": states.case,
+    "loan": loans.apply,
+    "person": states.person,
+}
+
+
+class Proposal:
+    """Events that a command would write, in order, over the journal's view.
+
+    A later step of the same command sees what an earlier step proposed; nothing is written unless the whole
+    command is accepted.
+    """
+
+    def __init__(self, view: ViewLike, call: Call) -> None:
+        self.view = view
+        self.call = call
+        self.drafts: list[Draft] = []
+        self.events: list[Event] = []
+        self.status = 201
+        self.about: str | None = None
+        self._states: dict[str, Any] = {}
+        self._versions: dict[str, int] = {}
+
+    def add(self, stream: str, body: Body, subjects: tuple[str, ...] = (), **told: Any) -> Event:
+        """Propose an event; returns it as it will be numbered if nothing comes between."""
+        told.setdefault("first", not self.drafts)
+        draft = self.call.draft(stream, body, subjects, **told)
+        event = Event(
+            id=draft.id,
+            tenant=self.view.tenant,
+            stream=stream,
+            stream_version=self.version(stream) + 1,
+            subjects=draft.subjects,
+            type=body.TYPE,
+            schema=body.SCHEMA,
+            at=draft.at,
+            recorded_at=self.view.now,
+            known_seq=self.view.size + len(self.drafts),
+            source=draft.source,
+            source_ref=draft.source_ref,
+            actor=draft.actor,
+            cause=draft.cause,
+            replaces=draft.replaces,
+            body=body,
+        )
+        fold = FOLDS.get(stream.partition("/")[0])
+        if fold:
+            self._states[stream] = fold(self.state(stream), event)
+        self._versions[stream] = event.stream_version
+        self.drafts.append(draft)
+        self.events.append(event)
+        return event
+
+    def state(self, stream: str) -> Any:
+        """The stream's state, proposed events included; None where nothing has happened."""
+        return self._states[stream] if stream in self._states else self.view.state(stream)
+
+    def version(self, stream: str) -> int:
+        """The stream's version, proposed events included."""
+        return self._versions.get(stream) or self.view.version(stream)
+
+    @property
+    def size(self) -> int:
+        """The number that the next proposed event will get."""
+        return self.view.size + len(self.drafts)
+
+    def need(self, kind: str, key: str) -> Any:
+        """The state of `kind/key`.
+
+        Raises:
+            NotFound: there is no such thing.
+        """
+        found = self.state(f"{kind}/{key}")
+        if found is None:
+            raise NotFound(f"there is no {kind} {key!r}")
+        return found
+
+    def application(self, application_id: str) -> states.Application:
+        """An application's state, which must exist."""
+        found: states.Application = self.need("application", application_id)
+        return found
+
+    def accepted(self, extra: Mapping[str, Any]) -> Accepted:
+        """The proposal as the journal takes it, answered with `extra` and the place of its first event."""
+        status = self.status
+
+        def answer(events: Sequence[Event]) -> dict[str, Any]:
+            first = {"event_id": events[0].id, "known_seq": events[0].known_seq}
+            return {"status": status, "body": {**first, **extra}}
+
+        return Accepted(drafts=tuple(self.drafts), answer=answer)
+

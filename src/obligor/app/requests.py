@@ -1,0 +1,121 @@
+"""From what was sent to a command for the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from obligor.app import wire
+from obligor.app.call import Call, Means
+from obligor.app.commands import HANDLERS, applications, drawdowns
+from obligor.app.proposal import Proposal
+from obligor.app.service_protocol import Principal
+from obligor.journal import Accepted, Command, Idempotency, View
+from obligor.kernel import Forbidden, InvalidInput, decode
+
+__all__ = ["SCOPE_OF_TYPE", "command_of", "event_command", "scope_of"]
+
+# What it takes to send an event of a type; every other needs `events:write`.
+SCOPE_OF_TYPE: Mapping[str, str] = {"cap.set": "admin", "day.closed": "admin", "person.erased": "erase"}
+Handle = Callable[[Proposal], dict[str, Any]]
+
+
+def scope_of(event_type: str) -> str:
+    """The scope that posting an event of this type takes."""
+    return SCOPE_OF_TYPE.get(event_type, "events:write")
+
+
+def command_of(
+    means: Means,
+    principal: Principal,
+    kind: str,
+    payload: Mapping[str, Any],
+    now: datetime,
+    idempotency: tuple[str, str] | None = None,
+) -> Command:
+    """The command that a request of a kind asks for.
+
+    Raises:
+        InvalidInput: the payload is not what the kind takes. Forbidden: the sender lacks a scope.
+    """
+    named = Idempotency(*idempotency) if idempotency else None
+    if kind == "application":
+        asked = decode(payload, wire.ApplicationRequest)
+        call = _call(means, principal, now, asked.at, "api")
+        return _command(call, lambda p: applications.apply(p, asked), named)
+    if kind == "drawdown":
+        wanted = decode(payload, wire.DrawdownRequest)
+        call = _call(means, principal, now, wanted.at, "api")
+        return _command(call, lambda p: drawdowns.request(p, wanted), named)
+    return event_command(means, principal, decode(payload, wire.EventRequest), now, named)
+
+
+def event_command(
+    means: Means,
+    principal: Principal,
+    request: wire.EventRequest,
+    now: datetime,
+    idempotency: Idempotency | None = None,
+) -> Command:
+    """The command that records an event; one that is known already is answered as a duplicate.
+
+    Raises:
+        InvalidInput: an unknown type, or a body that the type does not take. Forbidden: a scope is missing.
+    """
+    shape = wire.EVENT_BODIES.get(request.type)
+    if shape is None:
+        raise InvalidInput.field("type", request.type, f"one of {', '.join(sorted(wire.EVENT_BODIES))}")
+    if scope_of(request.type) not in principal.scopes:
+        raise Forbidden(f"{request.type} needs the scope {scope_of(request.type)}")
+    body = _body(request.body, shape)
+    call = _call(means, principal, now, request.at, request.source)
+    tagged = msgspec.structs.replace(call, source_tag=call.tag("source_ref", request.source_ref))
+    handler = HANDLERS[request.type]
+    return _command(tagged, lambda p: handler(p, body), idempotency)
+
+
+def _body(given: Mapping[str, Any], shape: type[wire.WireBody]) -> wire.WireBody:
+    """An event's body as its type takes it; what is wrong is named from the request's top."""
+    try:
+        return decode(given, shape)
+    except InvalidInput as error:
+        within = [msgspec.structs.replace(v, field=f"body.{v.field}") for v in error.violations]
+        raise type(error)(error.detail, within) from None
+
+
+def _call(
+    means: Means, principal: Principal, now: datetime, at: datetime | None, source: str
+) -> Call:
+    limit = now + timedelta(days=means.settings.future_days_most)
+    if at is not None and at > limit:
+        raise InvalidInput.field("at", at.isoformat(), f"a time up to {limit.isoformat()}")
+    return Call(
+        means=means,
+        tenant=principal.tenant,
+        actor=f"key:{principal.name}",
+        received_at=now,
+        at=at or now,
+        source=source,
+    )
+
+
+def _command(call: Call, handle: Handle, idempotency: Idempotency | None) -> Command:
+    def run(view: View) -> Accepted:
+        if call.source_tag:
+            known = view.find("source_ref", f"{call.source}|{call.source_tag}")
+            if known:
+                return _duplicate(known)
+        proposal = Proposal(view, call)
+        extra = handle(proposal)
+        return proposal.accepted(extra)
+
+    return Command(tenant=call.tenant, run=run, idempotency=idempotency)
+
+
+def _duplicate(known: str) -> Accepted:
+    event_id, _, known_seq = known.partition(" ")
+    body = {"event_id": event_id, "known_seq": int(known_seq), "duplicate": True}
+    return Accepted(drafts=(), answer=lambda _events: {"status": 200, "body": body})

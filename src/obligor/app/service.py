@@ -1,0 +1,206 @@
+"""The system as one object: open a data directory, submit requests, ask questions, close."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from obligor import features
+from obligor.app import activation, registry
+from obligor.app.artifacts import Artifacts
+from obligor.app.call import Means
+from obligor.app.keys import Keys
+from obligor.app.metrics import Metrics
+from obligor.app.processors import CloseMonitor, FundsMonitor, Processor
+from obligor.app.queries import Queries
+from obligor.app.requests import command_of, event_command
+from obligor.app.service_protocol import Check, Idempotency, Principal, Reply
+from obligor.app.settings import Settings
+from obligor.app.wire import EventRequest
+from obligor.journal import Answer, Command, FileKeys, Journal, Vault, load_signer
+from obligor.kernel import Clock, Entropy, Refusal, decode, encode, parse
+from obligor.app.packs import place
+
+__all__ = ["OsEntropy", "Service", "WallClock"]
+
+LINE_BYTES_MOST = 256 * 1024
+
+
+class WallClock:
+    """The machine's clock, in UTC."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class OsEntropy:
+    """The operating system's randomness."""
+
+    def bytes(self, n: int) -> bytes:
+        return os.urandom(n)
+
+
+class Service(Queries):
+    """One lender's system over a data directory. Writes go through the journal; questions read beside it."""
+
+    def __init__(
+        self,
+        directory: Path,
+        settings: Settings,
+        clock: Clock | None = None,
+        entropy: Entropy | None = None,
+    ) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.directory, self.settings = directory, settings
+        self._clock: Clock = clock or WallClock()
+        chance: Entropy = entropy or OsEntropy()
+        self.metrics_of = Metrics()
+        self.keys = Keys(directory / "api-keys.json")
+        self._file_keys = FileKeys(directory / "keys" / "kek")
+        self._vault = Vault.open(directory / "vault" / "vault.sqlite", self._file_keys, chance)
+        catalogue = features.load(place("features/starter.yaml"), cache=directory / "cache")
+        self.means = Means(
+            settings=settings,
+            artifacts=Artifacts(directory / "artifacts"),
+            catalogue=catalogue,
+            entropy=chance,
+            index_key=self._vault.index_key,
+        )
+        self.journal = Journal.open(
+            directory / "journal",
+            registry.build(self.means),
+            self._vault,
+            load_signer(directory / "keys" / "log", settings.deployment, chance),
+            self._clock,
+            chance,
+        )
+        tenant = settings.tenant
+        self.funds = FundsMonitor(self.means, tenant, self.journal, self._clock.now)
+        self.close_monitor = CloseMonitor(self.means, tenant, self.journal, self._clock.now)
+        self._processors: tuple[Processor, ...] = (self.funds, self.close_monitor)
+        super().__init__(self.means, self.journal, self._vault, self.funds)
+
+    def start(self) -> None:
+        """Warm the kernels, let the packs' strategies decide where none does yet, start the processors."""
+        self.means.catalogue.warm()
+        activation.ensure(self)
+        for processor in self._processors:
+            processor.start()
+            self.journal.subscribe(processor.see, name=processor.name)
+
+    def close(self) -> None:
+        """Take nothing more, finish what was taken, let go of the files."""
+        self.journal.close()
+        self._vault.close()
+
+    def authenticate(self, token: str) -> Principal | None:
+        return self.keys.authenticate(token)
+
+    def redeem_ticket(self, ticket: str) -> Principal | None:
+        return self.keys.redeem(ticket)
+
+    def still_valid(self, principal: Principal) -> bool:
+        return self.keys.still_valid(principal)
+
+    def submit(
+        self, principal: Principal, kind: str, payload: dict[str, Any], idempotency: Idempotency | None
+    ) -> Future[Reply]:
+        """Take a request; its reply comes when it is durable and its checkpoint is signed."""
+        reply: Future[Reply] = Future()
+        try:
+            command = command_of(self.means, principal, kind, payload, self._clock.now(), idempotency)
+        except Refusal as refused:
+            self.metrics_of.answered(kind, refused.code)
+            reply.set_exception(refused)
+            return reply
+        self.journal.submit(command).add_done_callback(self._relay(kind, reply))
+        return reply
+
+    def submit_command(self, command: Command) -> Answer:
+        """Run a command of the system itself and wait for it."""
+        return self.journal.submit(command).result()
+
+    def submit_lines(
+        self, principal: Principal, lines: Sequence[bytes], first_line: int = 1
+    ) -> Future[list[bytes]]:
+        """Take events, one JSON object a line; each is answered alone."""
+        now = self._clock.now()
+        answers: list[bytes | None] = [None] * len(lines)
+        commands: list[Command] = []
+        places: list[int] = []
+        for index, line in enumerate(lines):
+            try:
+                request = decode(parse(line, max_bytes=LINE_BYTES_MOST, max_depth=16), EventRequest)
+                commands.append(event_command(self.means, principal, request, now))
+                places.append(index)
+            except Refusal as refused:
+                answers[index] = _line(first_line + index, refused)
+        done: Future[list[bytes]] = Future()
+
+        def finish(results: Future[list[Answer | Exception]]) -> None:
+            if error := results.exception():
+                done.set_exception(error)
+                return
+            for place_, result in zip(places, results.result(), strict=True):
+                answers[place_] = _line(first_line + place_, result)
+            self.metrics_of.lines(answers)
+            done.set_result([answer for answer in answers if answer is not None])
+
+        self.journal.submit_many(commands).add_done_callback(finish)
+        return done
+
+    def readiness(self) -> list[Check]:
+        """Whether requests can be taken now."""
+        free = shutil.disk_usage(self.directory).free // 2**20
+        least = self.settings.disk_free_least_mib
+        return [
+            Check("kernels", self.means.catalogue.is_warm, "compiled"),
+            Check("writer", self.journal.alive, f"{self.journal.waiting} commands wait"),
+            Check("disk", free >= least, f"{free} MiB free, {least} needed"),
+            Check("keys", self._file_keys.available(), "key-encryption key can be read"),
+        ]
+
+    def metrics(self) -> bytes:
+        """Prometheus text."""
+        return self.metrics_of.text(self.journal, self.settings.tenant)
+
+    def _relay(self, kind: str, reply: Future[Reply]) -> Callable[[Future[Answer]], None]:
+        def done(answer: Future[Answer]) -> None:
+            error = answer.exception()
+            if error is not None:
+                code = error.code if isinstance(error, Refusal) else "internal"
+                self.metrics_of.answered(kind, code)
+                reply.set_exception(error)
+                return
+            told = msgspec.json.decode(answer.result().data, type=_Told)
+            self.metrics_of.answered(kind, str(told.status))
+            reply.set_result(Reply(status=told.status, body=bytes(told.body)))
+
+        return done
+
+
+class _Told(msgspec.Struct):
+    """An answer as commands give it: the body is passed on as it was stored."""
+
+    status: int
+    body: msgspec.Raw
+
+
+def _line(number: int, result: Answer | Exception) -> bytes:
+    """The answer to a line: what became of it, with its place in the journal or the problem."""
+    if isinstance(result, Answer):
+        told = msgspec.json.decode(result.data)["body"]
+        status = "duplicate" if told.pop("duplicate", False) else "accepted"
+        return encode({"line": number, "status": status, **told})
+    if isinstance(result, Refusal):
+        violations = [msgspec.to_builtins(violation) for violation in result.violations]
+        problem = {"code": result.code, "detail": result.detail, "violations": violations}
+        return encode({"line": number, "status": "refused", "problem": problem})
+    raise result

@@ -1,0 +1,97 @@
+"""What can be read from the system: the answers of its GET requests, which the console's pages render.
+
+Amounts are in minor units of the `currency` that stands beside them, rates in basis points a year, points and
+days are counts, PDs in millionths over 12 months, shares in basis points. Times are in UTC, dates in the
+tenant's zone. Ids are whole; a page may shorten what it shows. None is "there is none" or, where a person was
+erased, "it can no longer be read"; then `erased` names the classes.
+"""
+
+from obligor.app.views.alerts import Alert, AlertFilters, AlertRow, Alerts, Clearing, Hop, KindSum
+from obligor.app.views.book import (
+    Application,
+    DpdPoint,
+    Funds,
+    InstalmentRow,
+    Loan,
+    LoanFilters,
+    LoanRow,
+    Loans,
+    LoanSum,
+    Place,
+    PostingGroup,
+    PostingRow,
+    Share,
+)
+from obligor.app.views.common import Checkpoint, Choices, Context, EventRow, EventView, Reason, View
+from obligor.app.views.decisions import (
+    Cutoff,
+    Decision,
+    DecisionFilters,
+    DecisionRow,
+    Decisions,
+    FactRow,
+    Offer,
+    OutcomeSum,
+    Override,
+    ReasonSum,
+    Replay,
+    Reserved,
+    Score,
+    ScorePart,
+    TraceStep,
+    Version,
+)
+from obligor.app.views.overview import BandSum, CapUse, DaySum, Flow, Ledger, MonthSum, Overview
+
+__all__ = [
+    "Alert",
+    "AlertFilters",
+    "AlertRow",
+    "Alerts",
+    "Application",
+    "BandSum",
+    "CapUse",
+    "Checkpoint",
+    "Choices",
+    "Clearing",
+    "Context",
+    "Cutoff",
+    "DaySum",
+    "Decision",
+    "DecisionFilters",
+    "DecisionRow",
+    "Decisions",
+    "DpdPoint",
+    "EventRow",
+    "EventView",
+    "FactRow",
+    "Flow",
+    "Funds",
+    "Hop",
+    "InstalmentRow",
+    "KindSum",
+    "Ledger",
+    "Loan",
+    "LoanFilters",
+    "LoanRow",
+    "LoanSum",
+    "Loans",
+    "MonthSum",
+    "Offer",
+    "OutcomeSum",
+    "Override",
+    "Overview",
+    "Place",
+    "PostingGroup",
+    "PostingRow",
+    "Reason",
+    "ReasonSum",
+    "Replay",
+    "Reserved",
+    "Score",
+    "ScorePart",
+    "Share",
+    "TraceStep",
+    "Version",
+    "View",
+]

@@ -1,0 +1,204 @@
+"""Commands folded in order, each accepted or refused alone: pure, and the same over every store."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from obligor.events import FieldClass, PersonErased
+from obligor.journal.numbering import Numbered, Place, number
+from obligor.journal.store import AnswerRow, ErasureRow, LookupRow, StoreFailed
+from obligor.journal.types import Accepted, Answer, Command, Idempotency, Registry, Statement
+from obligor.journal.view import Cache, CommandView, Known, Slot, TenantGroup
+from obligor.kernel import Conflict, Draft, Event, InvalidInput, InvariantBroken, KeyReused, encode
+
+__all__ = ["ERASABLE", "Group", "Outcome"]
+
+Outcome = Answer | Exception
+
+# What may be erased while a loan lives; amounts, dates and pseudonyms stay for their legal term.
+ERASABLE = (FieldClass.CONDUCT, FieldClass.IDENTITY)
+
+
+class Group:
+    """What becomes of a group of commands, to be written in one transaction or dropped whole.
+
+    An accepted erasure closes it: keys are destroyed before anything else is written about the person.
+    """
+
+    def __init__(self, known: Known, registry: Registry, cache: Cache, now: datetime) -> None:
+        self._known = known
+        self._registry = registry
+        self._cache = cache
+        self._now = now
+        self.tenants: dict[str, TenantGroup] = {}
+        self.erasures: list[ErasureRow] = []
+
+    @property
+    def closed(self) -> bool:
+        """Whether the next command has to wait for the next group."""
+        return bool(self.erasures)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return not any(group.accepted or group.answers or group.cursors for group in self.tenants.values())
+
+    def run(self, command: Command) -> Outcome:
+        """The command's answer, its refusal, or the exception that is its own fault.
+
+        Raises:
+            StoreFailed: what is committed could not be read; the group cannot go on.
+        """
+        group = self._tenant(command.tenant)
+        view = CommandView(self._known, self._registry, self._cache, group, self._now)
+        try:
+            hidden = self._hide(command)
+            if hidden is not None:
+                earlier = self._earlier(group, hidden)
+                if earlier is not None:
+                    return earlier
+            self._check_cursor(group, command)
+            accepted = command.run(view)
+            answer = self._accept(group, view, accepted)
+        except StoreFailed:
+            raise
+        except Exception as error:  # noqa: BLE001  a command's bug fails that command alone
+            if view.staged:
+                self._cache.drop_memories(command.tenant)
+            return error
+        self._keep(group, view, command, hidden, accepted, answer)
+        return Answer(answer)
+
+    def _tenant(self, tenant: str) -> TenantGroup:
+        group = self.tenants.get(tenant)
+        if group is None:
+            group = self.tenants[tenant] = TenantGroup(tenant, self._known.size(tenant))
+        return group
+
+    # ---- the same attempt again
+
+    def _hide(self, command: Command) -> Idempotency | None:
+        sent = command.idempotency
+        if sent is None:
+            return None
+        hide = self._known.hidden
+        body = hide(command.tenant, "idempotent body", f"{sent.key}\n{sent.body_sha256}")
+        return Idempotency(hide(command.tenant, "idempotency key", sent.key), body)
+
+    def _earlier(self, group: TenantGroup, hidden: Idempotency) -> Answer | None:
+        row = group.answers.get(hidden.key)
+        if row is not None and row.answer is not None:
+            _same_body(row, hidden)
+            return Answer(row.answer, replayed=True)
+        row = self._known.answer(group.tenant, hidden.key)
+        if row is None:
+            return None
+        _same_body(row, hidden)
+        return Answer(self._known.open_answer(row), replayed=True)
+
+    def _check_cursor(self, group: TenantGroup, command: Command) -> None:
+        if command.cursor is None:
+            return
+        name, wanted = command.cursor
+        current = group.cursors.get(name)
+        if current is None:
+            current = self._known.cursor(group.tenant, name)
+        if current is not None and wanted < current:
+            raise Conflict(f"cursor {name} is at {current} and does not go back to {wanted}")
+
+    # ---- numbering, and everything that follows from an event
+
+    def _accept(self, group: TenantGroup, view: CommandView, accepted: Accepted) -> bytes:
+        statements: dict[str, list[Statement]] = {}
+        for draft in accepted.drafts:
+            self._stage(group, view, draft, statements)
+        answer = encode(accepted.answer([numbered.event for numbered in view.staged]))
+        for name, found in statements.items():
+            group.statements.setdefault(name, []).extend(found)
+        return answer
+
+    def _stage(
+        self, group: TenantGroup, view: CommandView, draft: Draft, statements: dict[str, list[Statement]]
+    ) -> None:
+        tenant = group.tenant
+        if view.staged and isinstance(view.staged[-1].event.body, PersonErased):
+            raise InvariantBroken("an erasure is the last event of its command")
+        if self._is_taken(group, view, draft.id):
+            raise Conflict(f"event {draft.id} is already in the journal")
+        slot = view.slot(draft.stream)
+        erased = self._known.erased(tenant, draft.subjects[0]) if draft.subjects else frozenset()
+        numbered = number(draft, Place(tenant, view.size, slot.version + 1, self._now, erased))
+        event = numbered.event
+        _check_erasure(event)
+        fold = self._registry.folds.get(event.stream.partition("/")[0])
+        state = None
+        if fold is not None:
+            state = fold.apply(slot.state if slot.version else fold.initial(), event)
+        loaded = [
+            (memory, self._cache.memories[tenant, name])
+            for name, memory in self._registry.memories.items()
+            if (tenant, name) in self._cache.memories
+        ]
+        # From here on the cache runs ahead: should anything fail, memories are dropped.
+        view.staged.append(numbered)
+        view.staged_slots[event.stream] = Slot(event.stream_version, state)
+        for memory, value in loaded:
+            memory.apply(value, event)
+        for found in self._registry.lookups(event):
+            row = LookupRow(tenant, found.kind, found.key, found.value, found.person)
+            view.staged_finds[found.kind, found.key] = row
+        for projection in self._registry.projections:
+            statements.setdefault(projection.name, []).extend(projection.project(event, view))
+
+    def _is_taken(self, group: TenantGroup, view: CommandView, event_id: str) -> bool:
+        return (
+            event_id in group.ids
+            or any(numbered.event.id == event_id for numbered in view.staged)
+            or self._known.has_event(group.tenant, event_id)
+        )
+
+    # ---- nothing below fails
+
+    def _keep(
+        self,
+        group: TenantGroup,
+        view: CommandView,
+        command: Command,
+        hidden: Idempotency | None,
+        accepted: Accepted,
+        answer: bytes,
+    ) -> None:
+        tenant = group.tenant
+        group.accepted += view.staged
+        group.finds |= view.staged_finds
+        for stream, slot in view.staged_slots.items():
+            self._cache.slots[tenant, stream] = slot
+        for numbered in view.staged:
+            group.ids.add(numbered.event.id)
+            if isinstance(numbered.event.body, PersonErased):
+                self.erasures.append(_erasure(numbered))
+        if command.cursor is not None:
+            name, known_seq = command.cursor
+            group.cursors[name] = known_seq
+        if hidden is not None:
+            person = accepted.seal_answer_for or command.seal_answer_for
+            group.answers[hidden.key] = AnswerRow(tenant, hidden.key, hidden.body, person, answer)
+
+
+def _same_body(row: AnswerRow, hidden: Idempotency) -> None:
+    if row.body != hidden.body:
+        raise KeyReused("this idempotency key was used for another body")
+
+
+def _check_erasure(event: Event) -> None:
+    if isinstance(event.body, PersonErased):
+        if not event.body.classes or not {*event.body.classes} <= {*ERASABLE}:
+            accepted = "one or both of " + ", ".join(ERASABLE)
+            raise InvalidInput.field("classes", list(event.body.classes), accepted)
+
+
+def _erasure(numbered: Numbered) -> ErasureRow:
+    body = numbered.event.body
+    return ErasureRow(
+        numbered.event.tenant, body.person_id, numbered.event.known_seq, " ".join(sorted(body.classes))
+    )

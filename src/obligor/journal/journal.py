@@ -1,0 +1,227 @@
+"""The journal: one writer, any number of readers, and those who are told of what was committed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from obligor.journal.committer import Committer
+from obligor.journal.group import Outcome
+from obligor.journal.known import Committed
+from obligor.journal.logs import Logs, check_log
+from obligor.journal.projections import Projector
+from obligor.journal.reader import Reader
+from obligor.journal.sqlite import DirectoryLock
+from obligor.journal.sqlite_store import SqliteStore
+from obligor.journal.subscribers import Subscriber
+from obligor.journal.types import Answer, Command, Memory, Registry
+from obligor.journal.vault import Vault
+from obligor.journal.writer import GROUP_LIMIT, QUEUE_LIMIT, Writer
+from obligor.kernel import Clock, Entropy, Event
+from obligor.proof import Signer
+
+__all__ = ["Journal"]
+
+LOCK_FILE = "journal.lock"
+LEAVE_SECONDS = 10.0
+
+
+class Journal:
+    """The append-only record of all tenants in one directory, and what follows from it.
+
+    Every method may be called from any thread.
+    """
+
+    def __init__(self, directory: Path, lock: DirectoryLock, store: SqliteStore, vault: Vault) -> None:
+        """See `open`."""
+        self._directory = directory
+        self._lock = lock
+        self._store = store
+        self._vault = vault
+        self._subscribers: list[Subscriber] = []
+        self._closed = False
+        self._reader: Reader
+        self._logs: Logs
+        self._committer: Committer
+        self._projector: Projector
+        self._writer: Writer
+
+    @classmethod
+    def open(
+        cls,
+        directory: Path,
+        registry: Registry,
+        vault: Vault,
+        signer: Signer,
+        clock: Clock,
+        entropy: Entropy,
+        *,
+        synchronous: str = "FULL",
+        queue_limit: int = QUEUE_LIMIT,
+        group_limit: int = GROUP_LIMIT,
+        vfs: str | None = None,
+    ) -> Journal:
+        """Open a directory to write, make the journal if there is none.
+
+        Every tenant's tree is checked against its head and its last checkpoint; what a crash left unsigned is
+        signed, erasures it left unfinished are finished, projections that changed are filled anew. The vault
+        stays the caller's to close, after the journal.
+
+        Raises:
+            Unavailable: another process writes the directory.
+            Conflict: it was written by another release, or signed with another key.
+            InvariantBroken: it contradicts itself, or lacks what was signed.
+            StoreFailed: it cannot be read or written.
+        """
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = DirectoryLock(directory / LOCK_FILE)
+        try:
+            store = SqliteStore.open(directory, synchronous=synchronous, vfs=vfs)
+            try:
+                _sync_directory(directory)
+                journal = cls(directory, lock, store, vault)
+                journal._start(registry, signer, clock, entropy, queue_limit, group_limit, vfs)
+            except BaseException:
+                store.close()
+                raise
+        except BaseException:
+            lock.release()
+            raise
+        return journal
+
+    def _start(
+        self,
+        registry: Registry,
+        signer: Signer,
+        clock: Clock,
+        entropy: Entropy,
+        queue_limit: int,
+        group_limit: int,
+        vfs: str | None,
+    ) -> None:
+        store, vault = self._store, self._vault
+        self._reader = Reader(self._directory, vault, vfs=vfs)
+        self._logs = Logs(store, signer)
+        for head in store.heads():
+            check_log(store, self._logs, signer, head.tenant)
+        known = Committed(store, vault, self._remember)
+        self._committer = Committer(
+            store, vault, registry, self._logs, known, clock, entropy, self._publish
+        )
+        self._committer.recover()
+        self._projector = Projector(store, vault, registry)
+        self._projector.prepare()
+        self._writer = Writer(self._committer, queue_limit=queue_limit, group_limit=group_limit)
+        self._writer.start()
+
+    def close(self) -> None:
+        """Process what is queued, take nothing more, and let go of everything but the vault."""
+        if self._closed:
+            return
+        self._closed = True
+        for subscriber in self._subscribers:
+            subscriber.stop()
+        self._writer.close()
+        for subscriber in self._subscribers:
+            subscriber.join(LEAVE_SECONDS)
+        if self._writer.failure is None:
+            self._committer.idle()
+        self._reader.close()
+        self._store.close()
+        self._lock.release()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ---- writing
+
+    def submit(self, command: Command) -> Future[Answer]:
+        """Have a command run. The future has its answer once that is durable and covered by a checkpoint.
+
+        It raises what the command was refused with: a Refusal of its own; KeyReused for an idempotency key
+        that came with another body; Gone where the stored answer was erased; Unavailable when the queue is
+        full or the store out of reach, and then nothing was written. Any other exception is the command's bug.
+        """
+        return self._writer.submit(command)
+
+    def submit_many(self, commands: Sequence[Command]) -> Future[list[Outcome]]:
+        """Have commands run after one another, each accepted or refused alone; an outcome for each."""
+        return self._writer.submit_many(commands)
+
+    def rebuild(self, names: Iterable[str] | None = None) -> list[str]:
+        """Delete projections and fill them from the events: all and the lookups, or those named.
+
+        Commands wait meanwhile, readers see the old rows until it is done. Returns the names.
+
+        Raises:
+            NotFound: nothing of that name is registered.
+            StoreFailed: nothing was changed.
+        """
+        chosen = None if names is None else list(names)
+        return self._writer.call(lambda: self._projector.rebuild(chosen)).result()
+
+    # ---- reading
+
+    def reader(self) -> Reader:
+        """Read-only connections to what is committed; it closes with the journal."""
+        return self._reader
+
+    def checkpoint(self, tenant: str) -> str:
+        """The last signed checkpoint of a tenant's log, as a C2SP signed note."""
+        return self._logs.signed(tenant).note
+
+    def subscribe(self, callback: Callable[[list[Event]], None], *, name: str = "subscriber") -> Subscriber:
+        """Be told of events that are committed from now on: in order, one tenant at a time, at least once.
+
+        The callback runs on a thread of its own and may submit commands. When it raises, it is called again
+        with the same events after a pause.
+        """
+
+        def read(tenant: str, start: int, stop: int) -> Iterable[Event]:
+            return self._reader.events(tenant, after=start - 1, upto=stop)
+
+        def add() -> Subscriber:
+            sizes = {head.tenant: head.size for head in self._store.heads()}
+            subscriber = Subscriber(callback, read, sizes, f"journal-{name}")
+            self._subscribers = [*self._subscribers, subscriber]
+            return subscriber
+
+        return self._writer.call(add).result()
+
+    @property
+    def alive(self) -> bool:
+        """Whether commands are taken and processed."""
+        return self._writer.alive
+
+    @property
+    def queued(self) -> int:
+        """How many commands wait to be taken."""
+        return self._writer.queued
+
+    # ---- on the writer's thread
+
+    def _publish(self, events: list[Event]) -> None:
+        for subscriber in self._subscribers:
+            subscriber.offer(events)
+
+    def _remember(self, tenant: str, declared: Memory) -> Any:
+        if declared.load is not None:
+            return declared.load(self._reader, tenant)
+        memory = declared.initial(tenant)
+        for event in self._reader.events(tenant):
+            declared.apply(memory, event)
+        return memory
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

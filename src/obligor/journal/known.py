@@ -1,0 +1,68 @@
+"""What is committed, as the group fold sees it: the store's rows, opened with the vault's keys."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from obligor.events import FieldClass
+from obligor.journal.sealing import open_answer, open_event
+from obligor.journal.store import AnswerRow, Store
+from obligor.journal.types import Memory
+from obligor.journal.vault import Vault
+from obligor.kernel import Event, Gone
+
+__all__ = ["Committed"]
+
+
+class Committed:
+    """Implements `Known`. `remember` makes a memory over all that is committed."""
+
+    def __init__(self, store: Store, vault: Vault, remember: Callable[[str, Memory], Any]) -> None:
+        self._store = store
+        self._vault = vault
+        self._remember = remember
+        self.version = store.stream_version
+        self.has_event = store.has_event
+        self.find = store.find
+        self.answer = store.answer
+        self.cursor = store.cursor
+
+    def size(self, tenant: str) -> int:
+        """How many events the tenant has."""
+        head = self._store.head(tenant)
+        return head.size if head else 0
+
+    def events(self, tenant: str, stream: str) -> Iterator[Event]:
+        """A stream's events in order."""
+        for row in self._store.stream(tenant, stream):
+            yield open_event(row, self._vault)
+
+    def open_answer(self, row: AnswerRow) -> bytes:
+        """The bytes of a stored answer.
+
+        Raises:
+            Gone: its person was erased.
+        """
+        if row.answer is not None:
+            if row.person is None:
+                return row.answer
+            key = self._vault.ring(row.tenant, row.person).keys.get(FieldClass.CONDUCT)
+            if key is not None:
+                return open_answer(row.answer, key, row.tenant, row.key)
+        raise Gone("the answer was personal, and its subject has been erased")
+
+    def erased(self, tenant: str, person: str) -> frozenset[FieldClass]:
+        """The classes of a person whose keys were destroyed."""
+        return self._vault.ring(tenant, person).erased
+
+    def hidden(self, tenant: str, kind: str, text: str) -> str:
+        """HMAC-SHA256 under the tenant's index key, in hexadecimal."""
+        message = f"{kind}|{text}".encode()
+        return hmac.digest(self._vault.index_key(tenant), message, hashlib.sha256).hex()
+
+    def remember(self, tenant: str, memory: Memory) -> Any:
+        """A memory over all that is committed."""
+        return self._remember(tenant, memory)

@@ -1,0 +1,75 @@
+"""The logs of all tenants: their trees, and what is signed about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from obligor.journal.store import CheckpointRow, Head, Store
+from obligor.journal.tree import WIDTH, LogTree
+from obligor.kernel import InvariantBroken
+from obligor.proof import EMPTY_ROOT, Checkpoint, Signer, sign_note
+
+__all__ = ["Logs", "origin"]
+
+
+def origin(deployment: str, tenant: str) -> str:
+    """The name of a tenant's log: `<deployment>/<tenant>/<shard>/<epoch>`."""
+    return f"{deployment}/{tenant}/0/0"
+
+
+class Logs:
+    """One tree per tenant, loaded when it is needed and checked against the head that was stored with it."""
+
+    def __init__(self, store: Store, signer: Signer) -> None:
+        self._store = store
+        self._signer = signer
+        self._trees: dict[str, LogTree] = {}
+        self._signed: dict[str, CheckpointRow] = {}
+
+    def tree(self, tenant: str) -> LogTree:
+        """The tenant's tree, with everything that is stored and what this group has added.
+
+        Raises:
+            InvariantBroken: the stored hashes do not add up to the stored root.
+            StoreFailed: they could not be read.
+        """
+        tree = self._trees.get(tenant)
+        if tree is None:
+            head = self._store.head(tenant) or Head(tenant, 0, EMPTY_ROOT)
+            tree = LogTree.load(tenant, head.size, self._reader(tenant))
+            if tree.root() != head.root:
+                raise InvariantBroken(f"the log of {tenant} does not add up to its stored root")
+            self._trees[tenant] = tree
+        return tree
+
+    def forget(self) -> None:
+        """Let go of trees that ran ahead of the store."""
+        self._trees.clear()
+
+    def sign(self, tenant: str) -> CheckpointRow:
+        """Sign the tree as it is: only once it is durable."""
+        tree = self.tree(tenant)
+        row = self._row(tenant, tree.size, tree.root())
+        self._signed[tenant] = row
+        return row
+
+    def adopt(self, row: CheckpointRow) -> None:
+        """Take a stored checkpoint for the last one."""
+        self._signed[row.tenant] = row
+
+    def signed(self, tenant: str) -> CheckpointRow:
+        """The last checkpoint; from any thread. Before the first event it is over the empty tree."""
+        return self._signed.get(tenant) or self._row(tenant, 0, EMPTY_ROOT)
+
+    def _row(self, tenant: str, size: int, root: bytes) -> CheckpointRow:
+        text = Checkpoint(origin(self._signer.name, tenant), size, root).text()
+        return CheckpointRow(tenant, size, sign_note(text, [self._signer]))
+
+    def _reader(self, tenant: str) -> Callable[[int, int, int], bytes]:
+        def read(level: int, position: int, width: int) -> bytes:
+            if level:
+                return (self._store.tile(tenant, level, position) or b"")[: 32 * width]
+            start = WIDTH * position
+            return b"".join(self._store.leaves(tenant, start, start + width))
+
+        return read

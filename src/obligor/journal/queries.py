@@ -1,0 +1,70 @@
+"""The statements of the SQLite store, written once for its writer and its readers."""
+
+from __future__ import annotations
+
+PAGE = 500
+
+_EVENT = "tenant, known_seq, id, stream, stream_version, type, envelope, sealed, body_root, leaf"
+
+INSERT_EVENT = f"INSERT INTO event({_EVENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT_SUBJECT = "INSERT INTO subject_event VALUES (?, ?, ?)"
+UPSERT_LOOKUP = "INSERT OR REPLACE INTO lookup VALUES (?, ?, ?, ?, ?)"
+INSERT_ANSWER = "INSERT INTO idempotency VALUES (?, ?, ?, ?, ?)"
+UPSERT_CURSOR = "INSERT OR REPLACE INTO cursor VALUES (?, ?, ?)"
+UPSERT_TILE = "INSERT OR REPLACE INTO tile VALUES (?, ?, ?, ?)"
+UPSERT_HEAD = "INSERT OR REPLACE INTO head VALUES (?, ?, ?)"
+UPSERT_CHECKPOINT = "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?)"
+INSERT_ERASURE = "INSERT INTO erasure VALUES (?, ?, ?, ?)"
+PURGE_LOOKUPS = "DELETE FROM lookup WHERE tenant = ? AND person = ?"
+PURGE_ANSWERS = "UPDATE idempotency SET answer = NULL WHERE tenant = ? AND person = ?"
+ERASURE_DONE = "DELETE FROM erasure WHERE tenant = ? AND known_seq = ?"
+PENDING_ERASURES = "SELECT tenant, person, known_seq, classes FROM erasure ORDER BY tenant, known_seq"
+
+HEAD = "SELECT tenant, size, root FROM head WHERE tenant = ?"
+HEADS = "SELECT tenant, size, root FROM head ORDER BY tenant"
+EVENTS = f"SELECT {_EVENT} FROM event WHERE tenant = ? AND known_seq >= ? AND known_seq < ? ORDER BY known_seq LIMIT ?"
+EVENT_BY_ID = f"SELECT {_EVENT} FROM event WHERE tenant = ? AND id = ?"
+STREAM = (
+    f"SELECT {_EVENT} FROM event WHERE tenant = ? AND stream = ? AND stream_version > ? "
+    "ORDER BY stream_version LIMIT ?"
+)
+STREAM_VERSION = "SELECT max(stream_version) FROM event WHERE tenant = ? AND stream = ?"
+HAS_EVENT = "SELECT 1 FROM event WHERE tenant = ? AND id = ?"
+FIND = "SELECT value FROM lookup WHERE tenant = ? AND kind = ? AND key = ?"
+ANSWER = "SELECT tenant, key, body, person, answer FROM idempotency WHERE tenant = ? AND key = ?"
+CURSOR = "SELECT known_seq FROM cursor WHERE tenant = ? AND name = ?"
+TILE = "SELECT hashes FROM tile WHERE tenant = ? AND level = ? AND position = ?"
+LEAVES = "SELECT leaf FROM event WHERE tenant = ? AND known_seq >= ? AND known_seq < ? ORDER BY known_seq"
+LAST_CHECKPOINT = "SELECT tenant, size, note FROM checkpoint WHERE tenant = ? ORDER BY size DESC LIMIT 1"
+CHECKPOINTS = "SELECT tenant, size, note FROM checkpoint WHERE tenant = ? ORDER BY size"
+
+
+def select_events(
+    tenant: str, stream: str | None, subject: str | None, types: list[str] | None
+) -> tuple[str, tuple[str, ...]]:
+    """A statement for events that meet every condition given, and its first values.
+
+    The others are `after`, `stop` and the most rows wanted.
+    """
+    tables, values = "event", [tenant]
+    conditions = ["event.tenant = ?"]
+    order = "event.known_seq"
+    if subject is not None:
+        # The subject's own index leads, so that its few events are not looked for among all.
+        tables = "subject_event CROSS JOIN event USING (tenant, known_seq)"
+        conditions = ["subject_event.tenant = ?", "subject_event.subject = ?"]
+        order = "subject_event.known_seq"
+        values.append(subject)
+    elif stream is not None:
+        # Versions rise with `known_seq`; asked for in their order, the stream's own index serves them.
+        order = "event.stream_version"
+    if stream is not None:
+        conditions.append("event.stream = ?")
+        values.append(stream)
+    if types is not None:
+        conditions.append(f"event.type IN ({', '.join('?' * len(types))})")
+        values += types
+    place = "subject_event.known_seq" if subject is not None else "event.known_seq"
+    where = " AND ".join([*conditions, f"{place} > ?", f"{place} < ?"])
+    columns = ", ".join(f"event.{column}" for column in _EVENT.split(", "))
+    return f"SELECT {columns} FROM {tables} WHERE {where} ORDER BY {order} LIMIT ?", tuple(values)

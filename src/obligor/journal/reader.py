@@ -1,0 +1,262 @@
+"""Reading: any number of threads, beside the writer, from this process or another."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from obligor.events import Parts
+from obligor.journal import queries as q
+from obligor.journal.schema import FILE, VERSION
+from obligor.journal.sealing import commitment_keys, decode_envelope, open_event, open_parts
+from obligor.journal.sqlite import connect, storage
+from obligor.journal.store import EventRow
+from obligor.journal.vault import NO_KEYS, Vault
+from obligor.kernel import Conflict, Event, NotFound, Unavailable
+from obligor.proof import StoredEntry, TileReader, consistency, inclusion
+
+__all__ = ["Opened", "Reader", "open_reader"]
+
+CONNECTIONS_KEPT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What can be read of an event's body, as it was committed to: parts and salt keys by class."""
+
+    event: Event
+    parts: Parts
+    salt_keys: dict[str, bytes]
+
+
+class Reader:
+    """Read-only connections to one journal; each call sees what was committed when it started."""
+
+    def __init__(self, directory: Path, vault: Vault | None, *, vfs: str | None = None) -> None:
+        """See `open_reader` and `Journal.reader`. Without a vault, bodies stay shut."""
+        self._path = directory / FILE
+        self._vault = vault
+        self._vfs = vfs
+        self._free: deque[apsw.Connection] = deque()
+        self._closed = False
+        with self._connection() as connection:
+            found = connection.pragma("user_version")
+            if found != VERSION:
+                raise Conflict(f"the store has format {found}, this release reads {VERSION}")
+
+    def close(self) -> None:
+        """Close what is not in use; what is, is closed when it is given back."""
+        self._closed = True
+        while self._free:
+            self._free.pop().close()
+
+    # ---- events
+
+    def tenants(self) -> list[str]:
+        """All tenants with at least one event, in order."""
+        return [row[0] for row in self._all(q.HEADS, ())]
+
+    def size(self, tenant: str) -> int:
+        """How many events the tenant's journal has."""
+        rows = self._all(q.HEAD, (tenant,))
+        return int(rows[0][1]) if rows else 0
+
+    def event(self, tenant: str, event_id: str) -> Event:
+        """An event by its id.
+
+        Raises:
+            NotFound: the tenant has none of this id.
+        """
+        return self._open(self._row(q.EVENT_BY_ID, (tenant, event_id), f"event {event_id}"))
+
+    def at(self, tenant: str, known_seq: int) -> Event:
+        """An event by its place.
+
+        Raises:
+            NotFound: the journal is shorter than that.
+        """
+        return self._open(self._place(tenant, known_seq))
+
+    def events(
+        self,
+        tenant: str,
+        *,
+        stream: str | None = None,
+        subject: str | None = None,
+        types: Iterable[str] | None = None,
+        after: int = -1,
+        upto: int | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Event]:
+        """Events in order: of a stream, about a subject, of some types, all that is given holding at once.
+
+        Only those with after < known_seq < upto: `upto` is a size, as in `known_upto`, and is the present
+        one if not given. What is appended while the events are taken does not appear.
+        """
+        stop = self.size(tenant) if upto is None else upto
+        wanted = sorted(types) if types is not None else None
+        for row in self._find(tenant, stream, subject, wanted, after, stop, limit):
+            yield self._open(row)
+
+    def find(self, tenant: str, kind: str, key: str) -> str | None:
+        """The value of a lookup, or None."""
+        rows = self._all(q.FIND, (tenant, kind, key))
+        return rows[0][0] if rows else None
+
+    def cursor(self, tenant: str, name: str) -> int | None:
+        """The last `known_seq` a processor has dealt with, or None."""
+        rows = self._all(q.CURSOR, (tenant, name))
+        return int(rows[0][0]) if rows else None
+
+    def query(self, sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[dict[str, Any]]:
+        """Rows of projections, by column name.
+
+        Raises:
+            StoreFailed: the statement is wrong, or wants to write.
+        """
+        found: list[dict[str, Any]] = []
+        with self._connection() as connection:
+            cursor = connection.execute(sql, params)
+            names: list[str] = []
+            for row in cursor:
+                names = names or [column[0] for column in cursor.get_description()]
+                found.append(dict(zip(names, row, strict=True)))
+        return found
+
+    # ---- proof
+
+    def entry(self, tenant: str, known_seq: int) -> StoredEntry:
+        """What the log says of an event; it holds nothing personal that can be read without a key.
+
+        Raises:
+            NotFound: the journal is shorter than that.
+        """
+        return _entry(self._place(tenant, known_seq))
+
+    def entries(self, tenant: str, start: int = 0, stop: int | None = None) -> Iterator[StoredEntry]:
+        """What the log says of events with start <= known_seq < stop, in order."""
+        last = self.size(tenant) if stop is None else stop
+        for row in self._find(tenant, None, None, None, start - 1, last, None):
+            yield _entry(row)
+
+    def checkpoints(self, tenant: str) -> list[str]:
+        """The signed checkpoints that are kept, from the smallest size to the largest."""
+        return [row[2] for row in self._all(q.CHECKPOINTS, (tenant,))]
+
+    def opened(self, tenant: str, event_id: str) -> Opened:
+        """An event with what its commitment was made of, to open single fields of it.
+
+        Raises:
+            NotFound: the tenant has none of this id.
+        """
+        row = self._row(q.EVENT_BY_ID, (tenant, event_id), f"event {event_id}")
+        event = self._open(row)
+        ring = self._keys().ring(tenant, event.subjects[0]) if event.subjects else NO_KEYS
+        parts, _ = open_parts(row, ring)
+        return Opened(event, parts, commitment_keys(parts, ring, event.id))
+
+    def read_tile(self, tenant: str) -> Callable[[int, int, int], bytes]:
+        """Tiles by (level, index, width), as C2SP tlog-tiles has them: `width` hashes of 32 bytes."""
+
+        def read(level: int, index: int, width: int) -> bytes:
+            rows = self._all(q.TILE, (tenant, level, index))
+            if rows:
+                return bytes(rows[0][0][: 32 * width])
+            if level == 0:
+                start = 256 * index
+                return b"".join(row[0] for row in self._all(q.LEAVES, (tenant, start, start + width)))
+            return b""
+
+        return read
+
+    def inclusion(self, tenant: str, known_seq: int, size: int) -> list[bytes]:
+        """The proof that an event is in the tree of a size, from the leaf's sibling up (RFC 6962, 2.1.1)."""
+        return inclusion(known_seq, size, TileReader(self.read_tile(tenant)))
+
+    def consistency(self, tenant: str, old: int, new: int) -> list[bytes]:
+        """The proof that the tree of size `new` extends that of size `old` (RFC 6962, 2.1.2)."""
+        return consistency(old, new, TileReader(self.read_tile(tenant)))
+
+    # ---- rows
+
+    def _find(
+        self,
+        tenant: str,
+        stream: str | None,
+        subject: str | None,
+        types: list[str] | None,
+        after: int,
+        stop: int,
+        limit: int | None,
+    ) -> Iterator[EventRow]:
+        sql, values = q.select_events(tenant, stream, subject, types)
+        left = limit
+        while left is None or left > 0:
+            page = q.PAGE if left is None else min(left, q.PAGE)
+            rows = [EventRow(*row) for row in self._all(sql, (*values, after, stop, page))]
+            yield from rows
+            if len(rows) < page:
+                return
+            after = rows[-1].known_seq
+            left = None if left is None else left - page
+
+    def _place(self, tenant: str, known_seq: int) -> EventRow:
+        return self._row(q.EVENTS, (tenant, known_seq, known_seq + 1, 1), f"event at {known_seq}")
+
+    def _row(self, sql: str, values: tuple[Any, ...], what: str) -> EventRow:
+        rows = self._all(sql, values)
+        if not rows:
+            raise NotFound(f"there is no {what}")
+        return EventRow(*rows[0])
+
+    def _open(self, row: EventRow) -> Event:
+        return open_event(row, self._keys())
+
+    def _keys(self) -> Vault:
+        if self._vault is None:
+            raise Unavailable("this reader was opened without keys: bodies of events stay shut")
+        return self._vault
+
+    def _all(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        with self._connection() as connection:
+            return connection.execute(sql, values).fetchall()
+
+    @contextmanager
+    def _connection(self) -> Iterator[apsw.Connection]:
+        if self._closed:
+            raise Unavailable("the journal is closed")
+        with storage():
+            try:
+                connection = self._free.pop()
+            except IndexError:
+                connection = connect(self._path, read_only=True, vfs=self._vfs)
+            try:
+                yield connection
+            finally:
+                if self._closed or len(self._free) >= CONNECTIONS_KEPT:
+                    connection.close()
+                else:
+                    self._free.append(connection)
+
+
+def open_reader(directory: Path, vault: Vault | None = None, *, vfs: str | None = None) -> Reader:
+    """Read a journal, beside the process that writes it or alone.
+
+    Without a vault (see `Vault.open_read_only`), entries, checkpoints, proofs and projections can be read,
+    and bodies stay shut.
+
+    Raises:
+        NotFound: there is no journal in the directory.
+        Conflict: it was written by another release.
+    """
+    return Reader(directory, vault, vfs=vfs)
+
+
+def _entry(row: EventRow) -> StoredEntry:
+    return StoredEntry(row.known_seq, row.envelope, row.body_root, row.sealed, row.leaf)

@@ -1,0 +1,170 @@
+"""Connections to SQLite through APSW: every setting is read back, so that none is silently not in force."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import apsw
+
+from obligor.journal.store import StoreFailed
+from obligor.kernel import Conflict, InvariantBroken, NotFound, Unavailable
+
+__all__ = ["BUSY_MS", "DirectoryLock", "adopt", "connect", "failing", "fetch", "storage", "truncate_wal"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+SYNCHRONOUS = {"OFF": 0, "NORMAL": 1, "FULL": 2, "EXTRA": 3}
+PAGE_BYTES = 8192
+CACHE_KIB = 65_536
+WAL_KEPT_BYTES = 64 << 20
+BUSY_MS = 5_000
+READ_ONLY = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+READ_WRITE = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+
+
+@contextmanager
+def storage() -> Iterator[None]:
+    """Turns what APSW raises into StoreFailed."""
+    try:
+        yield
+    except apsw.Error as error:
+        raise failing(error) from error
+
+
+def failing(error: apsw.Error) -> StoreFailed:
+    """What the journal calls an error of SQLite."""
+    return StoreFailed(f"{type(error).__name__}: {error}")
+
+
+def fetch(method: Callable[P, R]) -> Callable[P, R]:
+    """Turns what APSW raises in a method into StoreFailed."""
+
+    @wraps(method)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(*args, **kwargs)
+        except apsw.Error as error:
+            raise failing(error) from error
+
+    return guarded
+
+
+def connect(
+    path: Path, *, read_only: bool = False, synchronous: str = "FULL", vfs: str | None = None
+) -> apsw.Connection:
+    """A connection with our settings in force.
+
+    A writer's commit is durable when it returns (WAL, `synchronous=FULL`), deleted rows are overwritten
+    (`secure_delete`), nothing goes to temporary files, and the write-ahead log is moved into the database
+    only when we say so.
+
+    Raises:
+        NotFound: it is to be read only, and there is no such file.
+        InvariantBroken: a setting is not in force.
+        StoreFailed: it could not be opened.
+    """
+    with storage():
+        if read_only:
+            connection = _open_to_read(path, vfs)
+        else:
+            connection = apsw.Connection(str(path), flags=READ_WRITE, vfs=vfs)
+        try:
+            _configure(connection, read_only=read_only, synchronous=synchronous)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _open_to_read(path: Path, vfs: str | None) -> apsw.Connection:
+    """Beside a writer, or alone; on a medium that cannot be written, what is there is all there is."""
+    if not path.exists():
+        raise NotFound(f"there is no {path.name} in {path.parent}")
+    connection = apsw.Connection(path.resolve().as_uri(), flags=READ_ONLY, vfs=vfs)
+    try:
+        connection.pragma("schema_version")
+    except apsw.CantOpenError:
+        connection.close()
+        if path.with_name(path.name + "-wal").exists():
+            raise
+        connection = apsw.Connection(path.resolve().as_uri() + "?immutable=1", flags=READ_ONLY, vfs=vfs)
+    return connection
+
+
+def _configure(connection: apsw.Connection, *, read_only: bool, synchronous: str) -> None:
+    connection.set_busy_timeout(BUSY_MS)
+    wanted: dict[str, Any] = {
+        "foreign_keys": 1,
+        "trusted_schema": 0,
+        "cell_size_check": 1,
+        "temp_store": 2,
+        "mmap_size": 0,
+        "cache_size": -CACHE_KIB,
+    }
+    if read_only:
+        wanted["query_only"] = 1
+    else:
+        connection.pragma("page_size", PAGE_BYTES)
+        wanted |= {
+            "journal_mode": "wal",
+            "synchronous": SYNCHRONOUS[synchronous],
+            "secure_delete": 1,
+            "wal_autocheckpoint": 0,
+            "journal_size_limit": WAL_KEPT_BYTES,
+        }
+    for name, value in wanted.items():
+        connection.pragma(name, value)
+        found = connection.pragma(name)
+        if found != value:
+            raise InvariantBroken(f"SQLite has {name}={found!r} where {value!r} was set")
+    if not read_only:
+        connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+
+
+def adopt(connection: apsw.Connection, schema: str, version: int) -> None:
+    """Make the tables in a new file, or see that an old one is of the version we know.
+
+    Raises:
+        Conflict: it was written by another release.
+    """
+    with storage(), connection:
+        found = connection.pragma("user_version")
+        if found == 0:
+            connection.execute(schema).fetchall()
+            connection.pragma("user_version", version)
+        elif found != version:
+            raise Conflict(f"the store has format {found}, this release reads and writes {version}")
+
+
+def truncate_wal(connection: apsw.Connection) -> bool:
+    """Move the write-ahead log into the database and cut it to nothing; False if a reader still needs it."""
+    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()[0]
+    return not busy
+
+
+class DirectoryLock:
+    """Held by the one process that writes a directory; the system lets go of it when the process ends."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the lock.
+
+        Raises:
+            Unavailable: somebody else holds it.
+        """
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._file)
+            raise Unavailable(f"{path.parent} is being written by another process") from None
+
+    def release(self) -> None:
+        """Let go."""
+        os.close(self._file)

@@ -1,0 +1,274 @@
+"""The journal's tables in one SQLite file, as its only writer sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from obligor.journal import queries as q
+from obligor.journal.schema import FILE, SCHEMA, VERSION
+from obligor.journal.sqlite import BUSY_MS, adopt, connect, failing, fetch, truncate_wal
+from obligor.journal.store import (
+    AnswerRow,
+    Batch,
+    CheckpointRow,
+    ErasureRow,
+    EventRow,
+    Head,
+    StoreFailed,
+)
+from obligor.journal.types import Statement
+from obligor.kernel import InvariantBroken
+
+__all__ = ["SqliteStore"]
+
+# The write-ahead log is moved into the database when it has grown by this many pages.
+CHECKPOINT_PAGES = 2_000
+# How long commands may have to wait for readers to leave the write-ahead log, when it is to be emptied.
+PURGE_MS = 250
+# What goes wrong with a projection's own statement, and not with the store.
+_OUR_FAULT = (
+    apsw.BindingsError,
+    apsw.ConstraintError,
+    apsw.IncompleteExecutionError,
+    apsw.MismatchError,
+    apsw.RangeError,
+    apsw.SQLError,
+)
+
+
+class SqliteStore:
+    """Implements `Store`. One thread uses it at a time."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        """See `open`."""
+        self._connection = connection
+        self._execute = connection.execute
+        self._wal_pages = 0
+        self._moved_pages = 0
+        connection.set_wal_hook(self._note_wal)
+
+    @classmethod
+    def open(cls, directory: Path, *, synchronous: str = "FULL", vfs: str | None = None) -> SqliteStore:
+        """Open the file, make it if there is none.
+
+        Raises:
+            Conflict: it was written by another release.
+            StoreFailed: it could not be opened.
+        """
+        path = directory / FILE
+        connection = connect(path, synchronous=synchronous, vfs=vfs)
+        adopt(connection, SCHEMA, VERSION)
+        path.chmod(0o600)
+        return cls(connection)
+
+    @property
+    def connection(self) -> apsw.Connection:
+        """The connection itself, for what only SQLite needs."""
+        return self._connection
+
+    # ---- transactions
+
+    @fetch
+    def begin(self) -> None:
+        """Takes the write lock at once, so that what is read stays true until the end."""
+        self._execute("BEGIN IMMEDIATE")
+
+    @fetch
+    def commit(self) -> None:
+        """One sync of the write-ahead log, under `synchronous=FULL`."""
+        self._execute("COMMIT")
+
+    @fetch
+    def rollback(self) -> None:
+        """SQLite has often rolled back by itself when it failed."""
+        if self._connection.in_transaction:
+            self._execute("ROLLBACK")
+
+    @fetch
+    def write(self, batch: Batch) -> None:
+        """Write a group's rows.
+
+        Raises:
+            InvariantBroken: a statement of a projection is wrong.
+            StoreFailed: anything else.
+        """
+        many = self._connection.executemany
+        for sql, rows in (
+            (q.INSERT_EVENT, batch.events),
+            (q.INSERT_SUBJECT, batch.subjects),
+            (q.UPSERT_LOOKUP, batch.lookups),
+            (q.INSERT_ANSWER, batch.answers),
+            (q.UPSERT_CURSOR, batch.cursors),
+            (q.UPSERT_TILE, batch.tiles),
+            (q.UPSERT_HEAD, batch.heads),
+            (q.UPSERT_CHECKPOINT, batch.checkpoints),
+        ):
+            if rows:
+                many(sql, rows)
+        for statements in batch.statements:
+            self.run(statements)
+        for erasure in batch.erasures:
+            self._execute(q.INSERT_ERASURE, erasure)
+            self._execute(q.PURGE_LOOKUPS, erasure[:2])
+            self._execute(q.PURGE_ANSWERS, erasure[:2])
+
+    def run(self, statements: Iterable[Statement]) -> None:
+        """A projection's statements in order, equal ones that follow each other together.
+
+        Raises:
+            InvariantBroken: SQLite does not accept one.
+        """
+        try:
+            for sql, rows in _runs(statements):
+                self._connection.executemany(sql, rows).fetchall()
+        except _OUR_FAULT as error:
+            raise InvariantBroken(f"a projection's statement fails: {error}") from error
+        except apsw.Error as error:
+            raise failing(error) from error
+
+    # ---- what is committed, and what this transaction has written
+
+    @fetch
+    def head(self, tenant: str) -> Head | None:
+        """The tenant's head."""
+        row = self._execute(q.HEAD, (tenant,)).fetchone()
+        return Head(*row) if row else None
+
+    @fetch
+    def heads(self) -> Sequence[Head]:
+        """All heads."""
+        return [Head(*row) for row in self._execute(q.HEADS)]
+
+    def events(self, tenant: str, start: int, stop: int) -> Iterator[EventRow]:
+        """Read in pages, so that no statement stays open."""
+        while start < stop:
+            page = self._rows(q.EVENTS, (tenant, start, stop, q.PAGE))
+            yield from page
+            if len(page) < q.PAGE:
+                return
+            start = page[-1].known_seq + 1
+
+    def stream(self, tenant: str, stream: str, before: int | None = None) -> Iterator[EventRow]:
+        """Read in pages, so that no statement stays open."""
+        version = 0
+        while True:
+            page = self._rows(q.STREAM, (tenant, stream, version, q.PAGE))
+            for row in page:
+                if before is not None and row.known_seq >= before:
+                    return
+                yield row
+            if len(page) < q.PAGE:
+                return
+            version = page[-1].stream_version
+
+    @fetch
+    def stream_version(self, tenant: str, stream: str) -> int:
+        """The last version, 0 if there is none."""
+        return int(self._value(q.STREAM_VERSION, (tenant, stream)) or 0)
+
+    @fetch
+    def has_event(self, tenant: str, event_id: str) -> bool:
+        """Whether the id is taken."""
+        return self._value(q.HAS_EVENT, (tenant, event_id)) is not None
+
+    @fetch
+    def find(self, tenant: str, kind: str, key: str) -> str | None:
+        """The value of a lookup."""
+        return self._value(q.FIND, (tenant, kind, key))
+
+    @fetch
+    def answer(self, tenant: str, key: str) -> AnswerRow | None:
+        """A stored answer."""
+        row = self._execute(q.ANSWER, (tenant, key)).fetchone()
+        return AnswerRow(*row) if row else None
+
+    @fetch
+    def cursor(self, tenant: str, name: str) -> int | None:
+        """A processor's cursor."""
+        return self._value(q.CURSOR, (tenant, name))
+
+    @fetch
+    def tile(self, tenant: str, level: int, position: int) -> bytes | None:
+        """The hashes of a tile."""
+        return self._value(q.TILE, (tenant, level, position))
+
+    @fetch
+    def leaves(self, tenant: str, start: int, stop: int) -> list[bytes]:
+        """Leaf hashes in order."""
+        return [row[0] for row in self._execute(q.LEAVES, (tenant, start, stop))]
+
+    @fetch
+    def last_checkpoint(self, tenant: str) -> CheckpointRow | None:
+        """The checkpoint over most entries."""
+        row = self._execute(q.LAST_CHECKPOINT, (tenant,)).fetchone()
+        return CheckpointRow(*row) if row else None
+
+    @fetch
+    def pending_erasures(self) -> Sequence[ErasureRow]:
+        """In the order they came."""
+        return [ErasureRow(*row) for row in self._execute(q.PENDING_ERASURES)]
+
+    # ---- between groups
+
+    @fetch
+    def purge(self) -> bool:
+        """`secure_delete` has overwritten the rows; what is left of them is in the write-ahead log."""
+        self._connection.set_busy_timeout(PURGE_MS)
+        try:
+            return truncate_wal(self._connection)
+        finally:
+            self._connection.set_busy_timeout(BUSY_MS)
+
+    @fetch
+    def erasure_done(self, erasure: ErasureRow) -> None:
+        """In a transaction of its own."""
+        with self._connection:
+            self._execute(q.ERASURE_DONE, (erasure.tenant, erasure.known_seq))
+
+    @fetch
+    def maintain(self) -> None:
+        """Moves the write-ahead log into the database when it has grown, without waiting for readers."""
+        if self._wal_pages < self._moved_pages:
+            self._moved_pages = 0
+        if self._wal_pages - self._moved_pages >= CHECKPOINT_PAGES:
+            self._moved_pages = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)[1]
+
+    def close(self) -> None:
+        """Leaves the write-ahead log empty where no reader is in the way."""
+        try:
+            self.purge()
+        except StoreFailed:
+            pass
+        finally:
+            self._connection.close()
+
+    def _note_wal(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
+        self._wal_pages = pages
+        return apsw.SQLITE_OK
+
+    def _rows(self, sql: str, values: tuple[Any, ...]) -> list[EventRow]:
+        try:
+            return [EventRow(*row) for row in self._execute(sql, values)]
+        except apsw.Error as error:
+            raise failing(error) from error
+
+    def _value(self, sql: str, values: tuple[Any, ...]) -> Any:
+        row = self._execute(sql, values).fetchone()
+        return row[0] if row else None
+
+
+def _runs(statements: Iterable[Statement]) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+    current: str | None = None
+    rows: list[tuple[Any, ...]] = []
+    for sql, values in statements:
+        if sql != current:
+            if current is not None:
+                yield current, rows
+            current, rows = sql, []
+        rows.append(values)
+    if current is not None:
+        yield current, rows

@@ -1,0 +1,222 @@
+"""What the journal asks of a store. SQLite is one; whatever has transactions can be another.
+
+The fold of a group is the same over every store: it reads committed rows through `Store` and hands back one
+`Batch` of rows, which is written set-wise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from obligor.journal.types import Statement
+from obligor.kernel import ObligorError
+
+__all__ = [
+    "AnswerRow",
+    "Batch",
+    "CheckpointRow",
+    "CursorRow",
+    "ErasureRow",
+    "EventRow",
+    "Head",
+    "LookupRow",
+    "Store",
+    "StoreFailed",
+    "TileRow",
+]
+
+
+class StoreFailed(ObligorError):
+    """The store could not read or write: no space, an I/O error, a lock. Nothing was half done."""
+
+
+class EventRow(NamedTuple):
+    """One event as it is kept. The leaf commits to envelope, body root and the digest of the sealed bytes."""
+
+    tenant: str
+    known_seq: int
+    id: str
+    stream: str
+    stream_version: int
+    type: str
+    envelope: bytes
+    sealed: bytes
+    body_root: bytes
+    leaf: bytes
+
+
+class LookupRow(NamedTuple):
+    """One way to find something; `person` where it is personal."""
+
+    tenant: str
+    kind: str
+    key: str
+    value: str
+    person: str | None
+
+
+class AnswerRow(NamedTuple):
+    """The answer under an idempotency key. `answer` is None once it was erased, sealed where there is a person.
+
+    `key` and `body` are keyed hashes: senders put what they like into a key.
+    """
+
+    tenant: str
+    key: str
+    body: str
+    person: str | None
+    answer: bytes | None
+
+
+class CursorRow(NamedTuple):
+    """How far a processor has come."""
+
+    tenant: str
+    name: str
+    known_seq: int
+
+
+class TileRow(NamedTuple):
+    """Hashes of complete subtrees of 256^level leaves, from 256 * position on, one after the other.
+
+    On level 0 only tiles of 256 are kept: the hashes of the others are the events' own.
+    """
+
+    tenant: str
+    level: int
+    position: int
+    hashes: bytes
+
+
+class Head(NamedTuple):
+    """How far a tenant's log has come, and the root over it."""
+
+    tenant: str
+    size: int
+    root: bytes
+
+
+class CheckpointRow(NamedTuple):
+    """A signed statement of a size and its root."""
+
+    tenant: str
+    size: int
+    note: str
+
+
+class ErasureRow(NamedTuple):
+    """A person whose keys are to be destroyed; the row goes when that is done."""
+
+    tenant: str
+    person: str
+    known_seq: int
+    classes: str
+
+
+@dataclass(slots=True)
+class Batch:
+    """All that a group writes, in one transaction."""
+
+    events: list[EventRow] = field(default_factory=list)
+    subjects: list[tuple[str, str, int]] = field(default_factory=list)
+    lookups: list[LookupRow] = field(default_factory=list)
+    answers: list[AnswerRow] = field(default_factory=list)
+    cursors: list[CursorRow] = field(default_factory=list)
+    tiles: list[TileRow] = field(default_factory=list)
+    heads: list[Head] = field(default_factory=list)
+    checkpoints: list[CheckpointRow] = field(default_factory=list)
+    erasures: list[ErasureRow] = field(default_factory=list)
+    statements: list[list[Statement]] = field(default_factory=list)
+
+
+class Store(Protocol):
+    """The writer's side of a store. From `begin` to `commit` or `rollback` nobody else writes.
+
+    Every method may raise StoreFailed.
+    """
+
+    def begin(self) -> None:
+        """Start a transaction that writes."""
+        ...
+
+    def commit(self) -> None:
+        """On return everything since `begin` is durable."""
+        ...
+
+    def rollback(self) -> None:
+        """Forget everything since `begin`, if anything."""
+        ...
+
+    def write(self, batch: Batch) -> None:
+        """Write a group's rows; erasures take out the person's lookups and stored answers."""
+        ...
+
+    def head(self, tenant: str) -> Head | None:
+        """The tenant's head, or None before its first event."""
+        ...
+
+    def heads(self) -> Sequence[Head]:
+        """The heads of all tenants."""
+        ...
+
+    def events(self, tenant: str, start: int, stop: int) -> Iterator[EventRow]:
+        """Events with start <= known_seq < stop, in order."""
+        ...
+
+    def stream(self, tenant: str, stream: str, before: int | None = None) -> Iterator[EventRow]:
+        """A stream's events in order; only those with known_seq < before, if given."""
+        ...
+
+    def stream_version(self, tenant: str, stream: str) -> int:
+        """How many events a stream has."""
+        ...
+
+    def has_event(self, tenant: str, event_id: str) -> bool:
+        """Whether an event with this id is kept."""
+        ...
+
+    def find(self, tenant: str, kind: str, key: str) -> str | None:
+        """The value under (kind, key)."""
+        ...
+
+    def answer(self, tenant: str, key: str) -> AnswerRow | None:
+        """The answer under an idempotency key."""
+        ...
+
+    def cursor(self, tenant: str, name: str) -> int | None:
+        """A processor's cursor."""
+        ...
+
+    def tile(self, tenant: str, level: int, position: int) -> bytes | None:
+        """The hashes of a tile."""
+        ...
+
+    def leaves(self, tenant: str, start: int, stop: int) -> list[bytes]:
+        """Leaf hashes with start <= known_seq < stop, in order."""
+        ...
+
+    def last_checkpoint(self, tenant: str) -> CheckpointRow | None:
+        """The checkpoint over most entries."""
+        ...
+
+    def pending_erasures(self) -> Sequence[ErasureRow]:
+        """Erasures that were written but not finished."""
+        ...
+
+    def purge(self) -> bool:
+        """Leave no trace of deleted rows in any file; False when a reader is still in the way."""
+        ...
+
+    def erasure_done(self, erasure: ErasureRow) -> None:
+        """Take the erasure off the list of pending ones, durably."""
+        ...
+
+    def maintain(self) -> None:
+        """What is due between groups: it never loses anything and may do nothing."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything."""
+        ...

@@ -1,0 +1,134 @@
+"""Who may do what: one table from routes to scopes, and the guard that holds it.
+
+A route that is not in the table cannot be served: `check` fails the making of the app.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from litestar import Litestar
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from litestar.routes import HTTPRoute
+from litestar.types import Guard, Scope
+
+from obligor.app.service_protocol import Principal, Service
+from obligor.kernel import Forbidden, InvariantBroken, Unauthorised
+from obligor.web.session import Sessions, cookies
+
+__all__ = ["API", "CONSOLE", "PUBLIC", "check", "guard", "principal_of"]
+
+PUBLIC = ""
+Table = Mapping[tuple[str, str], str]
+
+API: Table = {
+    ("GET", "/livez"): PUBLIC,
+    ("GET", "/openapi.json"): PUBLIC,
+    ("GET", "/readyz"): PUBLIC,
+    ("GET", "/v1/alerts"): "read",
+    ("GET", "/v1/alerts/{alert_id}"): "read",
+    ("GET", "/v1/applications/{application_id}"): "read",
+    ("GET", "/v1/checkpoint"): "read",
+    ("GET", "/v1/decisions"): "read",
+    ("GET", "/v1/decisions/{decision_id}"): "read",
+    ("GET", "/v1/events/{event_id}"): "read",
+    ("GET", "/v1/loans"): "read",
+    ("GET", "/v1/loans/{loan_id}"): "read",
+    ("GET", "/v1/overview"): "read",
+    ("GET", "/v1/receipts/{event_id}"): "read",
+    ("POST", "/v1/applications"): "applications:write",
+    ("POST", "/v1/drawdowns"): "drawdowns:write",
+    ("POST", "/v1/events"): "events:write",
+}
+
+CONSOLE: Table = {
+    ("GET", "/"): "read",
+    ("GET", "/alerts"): "read",
+    ("GET", "/alerts.json"): "read",
+    ("GET", "/alerts/{name}"): "read",
+    ("GET", "/applications/{name}"): "read",
+    ("GET", "/decisions"): "read",
+    ("GET", "/decisions.json"): "read",
+    ("GET", "/decisions/{name}"): "read",
+    ("GET", "/enter"): PUBLIC,
+    ("GET", "/events/{name}"): "read",
+    ("GET", "/find"): "read",
+    ("GET", "/loans"): "read",
+    ("GET", "/loans.json"): "read",
+    ("GET", "/loans/{name}"): "read",
+    ("GET", "/overview.json"): "read",
+    ("GET", "/receipts/{name}"): "read",
+    ("GET", "/sign-in"): PUBLIC,
+    ("GET", "/static/{name}"): PUBLIC,
+    ("POST", "/alerts/{name}"): "events:write",
+    ("POST", "/sign-in"): PUBLIC,
+    ("POST", "/sign-out"): PUBLIC,
+}
+
+
+def check(app: Litestar, table: Table) -> None:
+    """Compare the table with what is served, both ways.
+
+    Raises:
+        InvariantBroken: a route has no scope, or a scope no route.
+    """
+    served = set(_served(app))
+    if bare := sorted(served - set(table)):
+        raise InvariantBroken(f"routes without an entry in the table of scopes: {bare}")
+    if idle := sorted(set(table) - served):
+        raise InvariantBroken(f"scopes for routes that are not served: {idle}")
+
+
+def _served(app: Litestar) -> Iterable[tuple[str, str]]:
+    for route in app.routes:
+        if not isinstance(route, HTTPRoute):
+            raise InvariantBroken(f"{route.path} is no HTTP route")
+        yield from ((method, route.path_format) for method in route.methods if method != "OPTIONS")
+
+
+def guard(service: Service, sessions: Sessions, table: Table) -> Guard:
+    """What runs before every handler: it finds the principal and compares scopes.
+
+    API keys come as `Authorization: Bearer`; the console's pages also take a session. The principal is in
+    `scope["user"]` afterwards.
+    """
+
+    def authorise(connection: ASGIConnection, _: BaseRouteHandler) -> None:
+        scope = connection.scope
+        method = scope["method"]
+        if method == "OPTIONS":
+            return
+        template = scope["path_template"]
+        needed = table[method, template]
+        if needed == PUBLIC:
+            return
+        token = _bearer(scope)
+        principal: Principal | None
+        if token is None and not template.startswith("/v1/"):
+            principal = sessions.principal(cookies(scope))
+        else:
+            principal = service.authenticate(token) if token else None
+        if principal is None:
+            raise Unauthorised("a valid API key is needed: Authorization: Bearer <key>")
+        if needed not in principal.scopes:
+            raise Forbidden(f"this key lacks the scope {needed}")
+        scope["user"] = principal
+
+    return authorise
+
+
+def _bearer(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            kind, _, token = value.partition(b" ")
+            return token.strip().decode("latin-1") if kind.lower() == b"bearer" else ""
+    return None
+
+
+def principal_of(scope: Scope) -> Principal:
+    """Who sent the request, once the guard has let it through."""
+    principal = scope.get("user")
+    if not isinstance(principal, Principal):
+        raise InvariantBroken("a request came past the guard without a principal")
+    return principal

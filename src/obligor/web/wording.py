@@ -1,0 +1,187 @@
+"""How values are written for people: money, counts, shares, times; in English and in Chinese."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+from obligor.kernel import EXPONENTS, format_minor, short
+from obligor.web.texts import ZH
+
+__all__ = ["Words"]
+
+NONE = "–"
+MINUS = "−"
+_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_LONG_MONTHS = (
+    "January February March April May June July August September October November December"
+).split()
+_DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+_ZH_DAYS = "一二三四五六日"
+_PREFIX = {"decision": "D", "application": "A", "loan": "L", "person": "P", "alert": "AL", "event": "E"}
+
+
+class Words:
+    """Writes values in one language, times in one zone."""
+
+    def __init__(self, lang: str, zone: str = "UTC") -> None:
+        self.lang = lang
+        self.zone = ZoneInfo(zone)
+
+    @property
+    def zh(self) -> bool:
+        """Whether it is Chinese."""
+        return self.lang == "zh"
+
+    def say(self, text: str) -> str:
+        """A text of the console, whose key is its English form."""
+        return ZH.get(text, text) if self.zh else text
+
+    def pick(self, en: str, zh: str) -> str:
+        """The one of two texts that is in this language; the other where it is missing."""
+        return (zh or en) if self.zh else (en or zh)
+
+    def value(self, name: str) -> str:
+        """A value of the system, such as an outcome, as a word; as it is where there is no word for it."""
+        text = name.replace("_", " ")
+        return ZH.get(name, ZH.get(text, text)) if self.zh else text
+
+    # ---- Numbers
+
+    def count(self, n: int | None) -> str:
+        """A count: 1,234."""
+        return NONE if n is None else _true_minus(f"{n:,}")
+
+    def signed(self, n: int | None) -> str:
+        """Points with their sign: +12, −3, 0."""
+        return NONE if n is None else _true_minus(f"{n:+,}" if n else "0")
+
+    def money(self, amount_minor: int | None, currency: str | None) -> str:
+        """An amount to the minor unit: 1,234.56."""
+        if amount_minor is None or currency is None:
+            return NONE
+        return _true_minus(format_minor(amount_minor, currency))
+
+    def whole(self, amount_minor: int | None, currency: str | None) -> str:
+        """An amount in whole units, half away from zero: 1,235. For columns that are read, not summed."""
+        if amount_minor is None or currency is None:
+            return NONE
+        return _true_minus(f"{_scaled(amount_minor, 10 ** EXPONENTS[currency]):,}")
+
+    def big(self, amount_minor: int | None, currency: str | None) -> str:
+        """An amount in thousands, millions or 万, 亿: 38.6m. Below ten thousand in whole units."""
+        if amount_minor is None or currency is None:
+            return NONE
+        unit = 10 ** EXPONENTS[currency]
+        steps: tuple[tuple[int, str], ...] = (
+            ((10**8, "亿"), (10**4, "万")) if self.zh else ((10**9, "bn"), (10**6, "m"), (10**4, "k"))
+        )
+        for size, name in steps:
+            if abs(amount_minor) >= size * unit:
+                divisor = 1000 if name == "k" else size
+                tenths = _scaled(amount_minor * 10, divisor * unit)
+                return _true_minus(f"{tenths / 10:,.1f}{name}")
+        return self.whole(amount_minor, currency)
+
+    def share(self, part: int | None, of: int | None, places: int = 1) -> str:
+        """A part of a whole in percent, without the sign: 53.0."""
+        if part is None or not of:
+            return NONE
+        return _true_minus(f"{part * 100 / of:.{places}f}")
+
+    def ppm(self, ppm: int | None, places: int = 1) -> str:
+        """Millionths in percent, without the sign: 6.4."""
+        return NONE if ppm is None else f"{ppm / 10_000:.{places}f}"
+
+    def bp(self, rate_bp: int | None) -> str:
+        """Basis points in percent, without the sign: 13.90."""
+        return NONE if rate_bp is None else f"{rate_bp / 100:.2f}"
+
+    # ---- Times
+
+    def _local(self, at: datetime) -> datetime:
+        return at.astimezone(self.zone)
+
+    def day(self, on: date | None) -> str:
+        """A day: 20 Nov 2026."""
+        if on is None:
+            return NONE
+        on = self._local(on) if isinstance(on, datetime) else on
+        if self.zh:
+            return f"{on.year}年{on.month}月{on.day}日"
+        return f"{on.day} {_MONTHS[on.month - 1]} {on.year}"
+
+    def short_day(self, on: date) -> str:
+        """A month under a bar: Nov, with the year where it begins: Jan 27."""
+        year = f"{on.year % 100:02d}"
+        if self.zh:
+            return f"{year}年{on.month}月" if on.month == 1 else f"{on.month}月"
+        return f"{_MONTHS[on.month - 1]} {year}" if on.month == 1 else _MONTHS[on.month - 1]
+
+    def long_day(self, on: date | None) -> str:
+        """A day with its weekday: Friday, 20 November 2026."""
+        if on is None:
+            return NONE
+        if self.zh:
+            return f"{self.day(on)} 星期{_ZH_DAYS[on.weekday()]}"
+        return f"{_DAYS[on.weekday()]}, {on.day} {_LONG_MONTHS[on.month - 1]} {on.year}"
+
+    def clock(self, at: datetime | None) -> str:
+        """A time of day: 16:28:03."""
+        return NONE if at is None else f"{self._local(at):%H:%M:%S}"
+
+    def time(self, at: datetime | None) -> str:
+        """A moment: 20 Nov 2026, 16:28."""
+        if at is None:
+            return NONE
+        return f"{self.day(at)}{' ' if self.zh else ', '}{self._local(at):%H:%M}"
+
+    def moment(self, at: datetime | None) -> str:
+        """A moment to the second: 20 Nov 2026, 16:28:03."""
+        return NONE if at is None else f"{self.time(at)}:{self._local(at):%S}"
+
+    def local_day(self, at: datetime) -> date:
+        """The day of a moment in the zone."""
+        return self._local(at).date()
+
+    def zone_name(self) -> str:
+        """The zone's name with its distance from UTC: Asia/Shanghai (UTC+08:00)."""
+        offset = datetime.now(UTC).astimezone(self.zone).strftime("%z")
+        return f"{self.zone.key} (UTC{offset[:3]}:{offset[3:]})"
+
+    def month(self, text: str) -> str:
+        """A month, "2026-01" in, 2026-01 or 2026年1月 out."""
+        year, _, month = text.partition("-")
+        return f"{year}年{int(month)}月" if self.zh and month.isdigit() else text
+
+    # ---- Names
+
+    def name(self, kind: str, identity: str | None) -> str:
+        """An id for people: D-8F3K2QXV. The whole one stands in the link's title and on its own page."""
+        if identity is None:
+            return NONE
+        made = short(identity)
+        return f"{_PREFIX[kind]}-{made}" if made != identity else identity
+
+    def short_place(self, identity: str) -> str:
+        """An account or counterparty by its last characters: …4417."""
+        made = short(identity)
+        return identity if len(identity) <= 12 else f"…{made[-6:]}"
+
+    def table(self) -> dict[str, Callable[..., str]]:
+        """The writers by the names that templates call them."""
+        names = (
+            "big bp clock count day long_day moment money month name pick ppm share short_place signed time value whole"
+        ).split()
+        return {name: getattr(self, name) for name in names}
+
+
+def _true_minus(text: str) -> str:
+    return text.replace("-", MINUS)
+
+
+def _scaled(n: int, d: int) -> int:
+    """N / d to the nearest integer, halves away from zero."""
+    quotient = (2 * abs(n) + d) // (2 * d)
+    return -quotient if n < 0 else quotient

@@ -1,0 +1,60 @@
+"""Who simulated people say they are: names and numbers that can belong to nobody.
+
+Names say "simulated". National ids have the shape and check digit of GB 11643, under region codes that begin with
+99, which is no province. Phone numbers begin with 100, which is no mobile prefix in China; mail goes to `.invalid`
+(RFC 2606).
+"""
+
+from __future__ import annotations
+
+from obligor.world.people import Person
+
+__all__ = ["account_number", "device_id", "national_id", "person_payload", "reference"]
+
+# GB 11643 (ISO 7064 mod 11-2): weights of the first seventeen characters.
+_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_CHECK = "10X98765432"
+
+
+def reference(number: int) -> str:
+    """The lender's own name for a person, as the front desk sends it."""
+    return f"sim-person-{number:05d}"
+
+
+def national_id(person: Person) -> str:
+    """Eighteen characters, unique among ten million people of a world, valid but for its region."""
+    high, low = divmod(person.number, 1000)
+    body = f"99{high:04d}{person.born_on:%Y%m%d}{low:03d}"
+    return body + _CHECK[sum(int(c) * w for c, w in zip(body, _WEIGHTS, strict=True)) % 11]
+
+
+def device_id(person: Person, devices: int) -> str:
+    """The device a person uses now; a ring shares two among all its members."""
+    if person.ring is not None:
+        return f"sim-device-r{person.ring}-{person.number % 2}"
+    return f"sim-device-{person.number:05d}-{devices}"
+
+
+def account_number(account: str) -> str:
+    """A bank's number of an account; no bank issues letters."""
+    return f"SIMULATED {account.removeprefix('sim-account-')}"
+
+
+def person_payload(person: Person, *, known: bool) -> dict[str, str]:
+    """The `person` of an application. A known person who comes through a partner gives the national id alone."""
+    identity = national_id(person)
+    if known:
+        return {"national_id": identity}
+    number = person.number
+    name = f"模拟客户{number:05d}" if number % 2 else f"Simulated Person {number:05d}"
+    road = f"Ring Lane {person.ring}" if person.ring is not None else f"Simulated Road {number // 4 + 1}"
+    return {
+        "reference": reference(number),
+        "national_id": identity,
+        "name": name,
+        "phone": f"+86100{number:08d}",
+        "email": f"person{number:05d}@simulated.invalid",
+        "address": f"{road}, {number % 4 + 1}, Nowhere",
+        "born_on": person.born_on.isoformat(),
+        "kind": "person",
+    }

@@ -1,0 +1,176 @@
+"""The stage of one world: who is there, what is known of them, and the only way to say something to the lender."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, Literal
+
+from obligor.kernel import InvariantBroken
+from obligor.world.behaviour import Nature, nature
+from obligor.world.counterparties import Counterparties, Counterparty
+from obligor.world.luck import Purpose
+from obligor.world.messages import Request
+from obligor.world.people import Person
+from obligor.world.settings import Settings
+from obligor.world.state import Folk, Leg, Petition, State, Task
+
+__all__ = ["LATEST", "Scene", "clock"]
+
+# Times of a day in seconds UTC: the world wakes at 9 in Shanghai, and nothing happens after 23:30.
+EARLIEST, LATEST = 3_600, 55_800
+
+
+class Scene:
+    """Mutable state with its outbox. Every transfer goes through here, so that no balance falls below zero."""
+
+    def __init__(
+        self,
+        seed: int,
+        start: date,
+        settings: Settings,
+        people: tuple[Person, ...],
+        places: Counterparties,
+        state: State,
+    ) -> None:
+        self.seed = seed
+        self.start = start
+        self.settings = settings
+        self.people = people
+        self.places = places
+        self.state = state
+        self.out: list[Request] = []
+        self._natures: dict[int, Nature] = {}
+
+    @property
+    def today(self) -> date:
+        """The day being played."""
+        return date.fromordinal(self.state.today)
+
+    def person(self, number: int) -> tuple[Person, Folk]:
+        """Who they are, and how they stand with the lender."""
+        return self.people[number], self.state.folks[number]
+
+    def nature(self, petition: Petition) -> Nature:
+        """The luck of a petition's loan; made again whenever it is not at hand."""
+        found = self._natures.get(petition.number)
+        if found is None:
+            fraud = self.people[petition.person].ring is not None
+            found = nature(self.seed, petition.person, petition.turn, petition.index, fraud=fraud)
+            self._natures[petition.number] = found
+        return found
+
+    def forget_nature(self, petition: int) -> None:
+        """Drop the luck of a loan that is over."""
+        self._natures.pop(petition, None)
+
+    def plan(self, days: int, task: Task) -> None:
+        """Write a task into the diary, at least a day ahead."""
+        self.state.diary.setdefault(self.state.today + max(1, days), []).append(task)
+
+    def post(self, kind: Literal["application", "drawdown", "event"], payload: dict[str, Any]) -> str:
+        """Say something to the lender; returns the request's id."""
+        request_id = self.next_id()
+        self.state.sent += 1
+        self.out.append(Request(request_id, kind, payload))
+        return request_id
+
+    def next_id(self) -> str:
+        """The id that the next request gets."""
+        return f"sim-{self.seed}-{self.state.sent:08d}"
+
+    def event(
+        self, kind: str, source: str, seconds: int, body: dict[str, Any], day: int | None = None
+    ) -> str:
+        """Report an event; `day` is an ordinal when it is not today's."""
+        payload = {
+            "type": kind,
+            "at": clock(date.fromordinal(day) if day else self.today, seconds),
+            "source": f"simulated:{source}",
+            "source_ref": self.next_id(),
+            "body": body,
+        }
+        return self.post("event", payload)
+
+    def pay_in(self, account: str, amount_minor: int, place: Counterparty, seconds: int, day: int | None = None) -> None:
+        """Money comes into a seen account from a place outside."""
+        if amount_minor <= 0:
+            return
+        self.state.balances[account] += amount_minor
+        self._transfer(account, "in", amount_minor, place.name, place.label, None, seconds, day)
+
+    def pay_out(
+        self,
+        account: str,
+        amount_minor: int,
+        place: Counterparty,
+        seconds: int,
+        *,
+        day: int | None = None,
+        memo: str | None = None,
+        least: int = 1,
+    ) -> int:
+        """Money leaves a seen account, as far as there is any; returns how much did."""
+        leg = (place.name, place.label)
+        return self._move(account, amount_minor, *leg, seconds, day=day, memo=memo, least=least)
+
+    def move(self, leg: Leg) -> int:
+        """Carry out a planned transfer, to a place outside or another seen account; returns how much moved."""
+        return self._move(
+            leg.source, leg.amount_minor, leg.target, leg.label, leg.seconds, day=None, memo=leg.memo, least=1
+        )
+
+    def _move(
+        self,
+        account: str,
+        amount_minor: int,
+        target: str,
+        label: str | None,
+        seconds: int,
+        *,
+        day: int | None,
+        memo: str | None,
+        least: int,
+    ) -> int:
+        balances = self.state.balances
+        amount = min(amount_minor, balances[account])
+        if amount < max(1, least):
+            return 0
+        balances[account] -= amount
+        if balances[account] < 0:
+            raise InvariantBroken("a simulated account was overdrawn")
+        if target in balances:
+            balances[target] += amount
+        self._transfer(account, "out", amount, target, label, memo, seconds, day)
+        return amount
+
+    def _transfer(
+        self,
+        account: str,
+        direction: str,
+        amount_minor: int,
+        counterparty: str,
+        label: str | None,
+        memo: str | None,
+        seconds: int,
+        day: int | None,
+    ) -> None:
+        body: dict[str, Any] = {
+            "account_id": account,
+            "transfer_id": f"sim-transfer-{self.state.sent:08d}",
+            "direction": direction,
+            "amount_minor": amount_minor,
+            "currency": self.settings.currency,
+            "counterparty": counterparty,
+            "counterparty_class": label,
+        }
+        if memo is not None:
+            body["memo"] = memo
+        self.event("transfer.posted", "bank", seconds, body, day)
+
+
+def clock(day: date, seconds: int) -> str:
+    """A moment of a day, in UTC, as RFC 3339."""
+    minutes, second = divmod(seconds, 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{day.isoformat()}T{hour:02d}:{minute:02d}:{second:02d}Z"
+
