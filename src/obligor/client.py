@@ -1,4 +1,7 @@
-"""A client of the HTTP API, for programs: the same words as the API, asynchronous, with retries that are safe."""
+"""A client of the HTTP API, for programs.
+
+The same words as the API, asynchronous, with retries that are safe.
+"""
 
 from __future__ import annotations
 
@@ -58,24 +61,22 @@ class Client:
 
     async def apply(self, request: Mapping[str, Any], key: str | None = None) -> dict[str, Any]:
         """`POST /v1/applications`."""
-        return await self._post("/v1/applications", request, key)
+        return dict(await self._post("/v1/applications", request, key))
 
     async def draw(self, request: Mapping[str, Any], key: str | None = None) -> dict[str, Any]:
         """`POST /v1/drawdowns`."""
-        return await self._post("/v1/drawdowns", request, key)
+        return dict(await self._post("/v1/drawdowns", request, key))
 
     async def event(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """`POST /v1/events` with one event; its `source_ref` makes it safe to repeat."""
-        return await self._post("/v1/events", event, None)
+        return dict(await self._post("/v1/events", event, None))
 
     async def events(self, events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """`POST /v1/events` with many events as NDJSON; an answer for each, in order, refusals among them."""
         answers: list[dict[str, Any]] = []
         for begin in range(0, len(events), LINES_AT_ONCE):
             lines = b"\n".join(map(msgspec.json.encode, events[begin : begin + LINES_AT_ONCE]))
-            response = await self._send(
-                "POST", "/v1/events", lines, {"content-type": "application/x-ndjson"}
-            )
+            response = await self._send("POST", "/v1/events", lines, {"content-type": "application/x-ndjson"})
             answers.extend(map(msgspec.json.decode, response.content.splitlines()))
         return answers
 
@@ -101,7 +102,7 @@ class Client:
         """Any other writing route, as JSON."""
         return await self._post(path, body, None)
 
-    async def bytes(self, path: str) -> bytes:
+    async def raw(self, path: str) -> bytes:
         """Any reading route, as it comes: a receipt, a checkpoint."""
         return (await self._send("GET", path, None, {})).content
 

@@ -88,6 +88,7 @@ print(sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))
     return Numba(*map(int, done.stdout.split()))
 
 
+@pytest.mark.slow
 def test_a_second_process_finds_the_machine_code_of_the_first(tmp_path):
     assert fresh_process(tmp_path) == Numba(hits=0, misses=1)
     assert fresh_process(tmp_path) == Numba(hits=1, misses=0)

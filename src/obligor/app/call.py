@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import hmac
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Protocol
 
 import msgspec
 
 from obligor.app.artifacts import Artifacts
 from obligor.app.settings import Settings
+from obligor.decision import Reason
 from obligor.features import Catalogue
-from obligor.kernel import Body, Draft, Entropy, Event, uuid7
+from obligor.kernel import Body, Draft, Entropy, uuid7
 
-__all__ = ["Call", "Means", "ViewLike", "tag"]
-
-
-class ViewLike(Protocol):
-    """What commands read while they are folded, in the journal's order."""
-
-    tenant: str
-    now: datetime
-    size: int
-
-    def state(self, stream: str) -> Any: ...
-    def version(self, stream: str) -> int: ...
-    def find(self, kind: str, key: str) -> str | None: ...
-    def event(self, event_id: str) -> Event | None: ...
-    def memory(self, name: str) -> Any: ...
+__all__ = ["Call", "Means", "tag"]
 
 
 def tag(key: bytes, kind: str, value: str) -> str:
@@ -42,12 +28,13 @@ def tag(key: bytes, kind: str, value: str) -> str:
 
 
 class Means(msgspec.Struct, frozen=True, kw_only=True):
-    """What every command of a process shares."""
+    """What every command of a process shares; `texts` are the words of reason codes."""
 
     settings: Settings
     artifacts: Artifacts
     catalogue: Catalogue
     entropy: Entropy
+    texts: Mapping[str, Reason]
     index_key: Callable[[str], bytes]
 
 
@@ -95,5 +82,3 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
             cause=cause,
             replaces=replaces,
         )
-
-

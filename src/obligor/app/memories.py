@@ -1,7 +1,7 @@
 """What the writer keeps in memory beside the streams: histories, the book at a glance, caps.
 
-Each is a fold of events. It is loaded from the projections when the journal opens, follows every accepted event,
-and is thrown away and loaded again when a group could not be committed.
+Each is a fold of events. It is loaded from the projections when the journal opens, follows every accepted
+event, and is thrown away and loaded again when a group could not be committed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import heapq
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-
 
 from obligor.events import (
     ClassChanged,
@@ -36,7 +35,10 @@ UNCLASSED: Standing = ("normal", 1, False)
 
 
 class Histories:
-    """The packed histories of the persons asked for of late; any other is read from the journal when needed."""
+    """The packed histories of the persons asked for of late.
+
+    Any other is read from the journal when needed.
+    """
 
     def __init__(self, reader: Reader | None = None, tenant: str = "") -> None:
         self._kept: OrderedDict[str, History] = OrderedDict()
@@ -117,9 +119,7 @@ class Book:
             if row["status"] == "open":
                 standing = (row["five_tier"], row["ifrs9_stage"], bool(row["non_performing"]))
                 self.open[row["loan_id"]] = standing
-        for row in reader.query(
-            "SELECT kind, name, value FROM p_day_active WHERE tenant = ?", (tenant,)
-        ):
+        for row in reader.query("SELECT kind, name, value FROM p_day_active WHERE tenant = ?", (tenant,)):
             self._activate(row["kind"], row["name"], row["value"])
         for row in reader.query(
             "SELECT application_id, expires_us FROM p_day_expiring WHERE tenant = ?", (tenant,)
@@ -173,13 +173,7 @@ class Book:
         """The person's loans, first to last."""
         return self._loans.get(person, ())
 
-    def owing(self, person: str) -> bool:
-        """Whether any loan of the person is open."""
-        return any(loan in self.open for loan in self.loans_of(person))
-
     def expiring(self, by: datetime) -> list[str]:
         """Applications with an offer or a reservation that ends by a moment, in order, each once."""
         due = [item for item in self._expiring if item[0] <= by]
         return list(dict.fromkeys(application for _, application in sorted(due)))
-
-

@@ -20,7 +20,10 @@ class Metrics:
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
         self._answers = Counter(
-            "obligor_answers", "Requests answered, by kind and code", ["kind", "code"], registry=self._registry
+            "obligor_answers",
+            "Requests answered, by kind and code",
+            ["kind", "code"],
+            registry=self._registry,
         )
         self._lines = Counter(
             "obligor_lines", "Lines of NDJSON answered, by status", ["status"], registry=self._registry

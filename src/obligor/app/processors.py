@@ -1,7 +1,7 @@
 """What watches the journal and adds to it: the tracer of loan money, and the day's close.
 
-A processor sees committed events in their order, keeps its cursor in the transaction of what it writes, and gives
-that ids derived from the cause: however often it runs over an event, it says the same thing once.
+A processor sees committed events in their order, keeps its cursor in the transaction of what it writes, and
+gives that ids derived from the cause: however often it runs over an event, it says the same thing once.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
@@ -20,7 +20,7 @@ from obligor.app.call import Call, Means
 from obligor.app.proposal import Proposal
 from obligor.decision import Decision
 from obligor.events import AlertRaised, ClassChanged, DayClosed
-from obligor.funds import Hit, Tracer
+from obligor.funds import Classes, Hit, Position, Tracer
 from obligor.journal import Accepted, Answer, Command, Journal, View
 from obligor.kernel import Event, derived_id
 from obligor.loans import Loan
@@ -54,24 +54,33 @@ class FundsMonitor:
     name = "funds"
     version = "1"
 
-    def __init__(self, means: Means, tenant: str, journal: Journal, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        means: Means,
+        tenant: str,
+        journal: Journal,
+        now: Callable[[], datetime],
+        classes: Classes,
+    ) -> None:
         self._means, self._tenant, self._journal, self._now = means, tenant, journal, now
         self._lock = threading.Lock()
         self._seen = -1
-        self.tracer = Tracer()
+        self.tracer = Tracer(classes)
 
     def start(self) -> None:
+        """Rebuild up to the cursor, then catch up."""
         reader = self._journal.reader()
         cursor = reader.cursor(self._tenant, self.name)
         for event in reader.events(self._tenant, types=Tracer.TYPES):
             self._take(event, write=event.known_seq > cursor)
 
     def see(self, events: Sequence[Event]) -> None:
+        """Take committed events, in order."""
         for event in events:
             if event.tenant == self._tenant and event.type in Tracer.TYPES:
                 self._take(event, write=True)
 
-    def funds_of(self, loan_id: str) -> Any:
+    def funds_of(self, loan_id: str) -> Position | None:
         """Where a loan's money is now; None for a loan that was not paid into an account that we see."""
         with self._lock:
             return self.tracer.position(loan_id)
@@ -82,7 +91,7 @@ class FundsMonitor:
         self._seen = event.known_seq
         with self._lock:
             hits = self.tracer.consume(event)
-        if not (write and hits):
+        if not write or not any(hit.first for hit in hits):
             return
         command = Command(
             tenant=self._tenant,
@@ -93,7 +102,7 @@ class FundsMonitor:
 
     def _raise(self, view: View, event: Event, hits: Sequence[Hit]) -> Accepted:
         p = Proposal(view, _call(self._means, self._tenant, self.name, self._now(), event.at))
-        for ordinal, hit in enumerate(hits):
+        for ordinal, hit in enumerate(hit for hit in hits if hit.first):
             key = f"fund_use|{hit.loan_id}|{hit.counterparty_class}|{hit.counterparty}"
             key = p.call.tag("alert", key)
             loan: Loan | None = p.state(f"loan/{hit.loan_id}")
@@ -134,11 +143,13 @@ class CloseMonitor:
         self._means, self._tenant, self._journal, self._now = means, tenant, journal, now
 
     def start(self) -> None:
+        """Rebuild up to the cursor, then catch up."""
         reader = self._journal.reader()
-        cursor = reader.cursor(self._tenant, self.name)
-        self.see(list(reader.events(self._tenant, types=(DayClosed.TYPE,), after=cursor)))
+        after = reader.cursor(self._tenant, self.name)
+        self.see(list(reader.events(self._tenant, types=(DayClosed.TYPE,), after=after)))
 
     def see(self, events: Sequence[Event]) -> None:
+        """Take committed events, in order."""
         for event in events:
             if event.tenant == self._tenant and isinstance(event.body, DayClosed):
                 self._close(event, event.body.day)
@@ -158,9 +169,7 @@ class CloseMonitor:
             command = Command(tenant=self._tenant, run=self._look(event, day, some))
             last = self._journal.submit(command)
             _watch(last, self.name)
-        done = Command(
-            tenant=self._tenant, run=lambda _view: Accepted(), cursor=(self.name, event.known_seq)
-        )
+        done = Command(tenant=self._tenant, run=lambda _view: Accepted(), cursor=(self.name, event.known_seq))
         self._journal.submit(done).result()
 
     def _look(self, event: Event, day: date, loans: Iterable[str]) -> Callable[[View], Accepted]:
@@ -168,7 +177,7 @@ class CloseMonitor:
             p = Proposal(view, _call(self._means, self._tenant, self.name, self._now(), event.at))
             for loan_id in loans:
                 loan: Loan | None = view.state(f"loan/{loan_id}")
-                if loan is not None and loan.disbursed_on <= day and not (loan.closed or loan.written_off):
+                if loan is not None and loan.status == "open" and loan.disbursed_on <= day:
                     facts = stages.loan_facts(loan, day)
                     self._classify(p, event, loan, day, facts)
                     self._alert(p, event, loan, facts)
@@ -182,8 +191,9 @@ class CloseMonitor:
     def _classify(self, p: Proposal, event: Event, loan: Loan, day: date, facts: dict[str, Any]) -> None:
         decision, strategy = stages.classify(p, facts)
         found = decision.outputs
-        standing = (found["five_tier"], found["ifrs9_stage"], found["non_performing"])
-        if standing == p.view.memory("book").open.get(loan.loan_id):
+        now = loan.classification
+        was = (now.five_tier, now.ifrs9_stage, now.non_performing) if now else ("normal", 1, False)
+        if was == (found["five_tier"], found["ifrs9_stage"], found["non_performing"]):
             return
         body = ClassChanged(
             loan_id=loan.loan_id,
@@ -208,7 +218,8 @@ class CloseMonitor:
         if decision.outcome != "alert":
             return
         kind, severity = str(decision.outputs["kind"]), str(decision.outputs["severity"])
-        since = loan.oldest_unpaid_on()
+        day: date = event.body.day
+        since = day - timedelta(days=facts["days_past_due"])
         key = f"{kind}|{loan.loan_id}|{severity}|{since}"
         if p.view.find("alert", key):
             return
@@ -245,6 +256,8 @@ def _watch(future: Future[Answer], name: str) -> None:
 
     def look(done: Future[Answer]) -> None:
         if error := done.exception():
-            log.error("a command of the processor failed", extra={"processor": name, "error": type(error).__name__})
+            log.error(
+                "a command of the processor failed", extra={"processor": name, "error": type(error).__name__}
+            )
 
     future.add_done_callback(look)

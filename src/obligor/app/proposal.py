@@ -7,8 +7,8 @@ from typing import Any
 
 from obligor import loans
 from obligor.app import states
-from obligor.app.call import Call, ViewLike
-from obligor.journal import Accepted
+from obligor.app.call import Call
+from obligor.journal import Accepted, View
 from obligor.kernel import Body, Draft, Event, NotFound
 
 __all__ = ["FOLDS", "Proposal"]
@@ -31,7 +31,7 @@ class Proposal:
     command is accepted.
     """
 
-    def __init__(self, view: ViewLike, call: Call) -> None:
+    def __init__(self, view: View, call: Call) -> None:
         self.view = view
         self.call = call
         self.drafts: list[Draft] = []
@@ -109,4 +109,3 @@ class Proposal:
             return {"status": status, "body": {**first, **extra}}
 
         return Accepted(drafts=tuple(self.drafts), answer=answer)
-

@@ -19,8 +19,12 @@ def build(means: Means) -> Registry:
         folds={prefix: Fold(initial=lambda: None, apply=apply) for prefix, apply in FOLDS.items()},
         lookups=lookups(means.index_key),
         memories={
-            "book": Memory(initial=lambda _tenant: Book(), apply=Book.apply, forget=Book.forget, load=Book.load),
-            "caps": Memory(initial=lambda _tenant: CapBook(), apply=CapBook.apply, load=projections.load_caps),
+            "book": Memory(
+                initial=lambda _tenant: Book(), apply=Book.apply, forget=Book.forget, load=Book.load
+            ),
+            "caps": Memory(
+                initial=lambda _tenant: CapBook(), apply=CapBook.apply, load=projections.load_caps
+            ),
             "histories": Memory(
                 initial=lambda _tenant: Histories(),
                 apply=Histories.apply,

@@ -12,20 +12,13 @@ from obligor.app import wire
 from obligor.app.call import Call, Means
 from obligor.app.commands import HANDLERS, applications, drawdowns
 from obligor.app.proposal import Proposal
-from obligor.app.service_protocol import Principal
+from obligor.app.service_protocol import EVENT_SCOPES, Principal
 from obligor.journal import Accepted, Command, Idempotency, View
 from obligor.kernel import Forbidden, InvalidInput, decode
 
-__all__ = ["SCOPE_OF_TYPE", "command_of", "event_command", "scope_of"]
+__all__ = ["command_of", "event_command"]
 
-# What it takes to send an event of a type; every other needs `events:write`.
-SCOPE_OF_TYPE: Mapping[str, str] = {"cap.set": "admin", "day.closed": "admin", "person.erased": "erase"}
 Handle = Callable[[Proposal], dict[str, Any]]
-
-
-def scope_of(event_type: str) -> str:
-    """The scope that posting an event of this type takes."""
-    return SCOPE_OF_TYPE.get(event_type, "events:write")
 
 
 def command_of(
@@ -34,6 +27,7 @@ def command_of(
     kind: str,
     payload: Mapping[str, Any],
     now: datetime,
+    *,
     idempotency: tuple[str, str] | None = None,
 ) -> Command:
     """The command that a request of a kind asks for.
@@ -68,8 +62,9 @@ def event_command(
     shape = wire.EVENT_BODIES.get(request.type)
     if shape is None:
         raise InvalidInput.field("type", request.type, f"one of {', '.join(sorted(wire.EVENT_BODIES))}")
-    if scope_of(request.type) not in principal.scopes:
-        raise Forbidden(f"{request.type} needs the scope {scope_of(request.type)}")
+    needed = EVENT_SCOPES.get(request.type)
+    if needed and needed not in principal.scopes:
+        raise Forbidden(f"this key lacks the scope {needed}, which {request.type} takes")
     body = _body(request.body, shape)
     call = _call(means, principal, now, request.at, request.source)
     tagged = msgspec.structs.replace(call, source_tag=call.tag("source_ref", request.source_ref))
@@ -86,9 +81,7 @@ def _body(given: Mapping[str, Any], shape: type[wire.WireBody]) -> wire.WireBody
         raise type(error)(error.detail, within) from None
 
 
-def _call(
-    means: Means, principal: Principal, now: datetime, at: datetime | None, source: str
-) -> Call:
+def _call(means: Means, principal: Principal, now: datetime, at: datetime | None, source: str) -> Call:
     limit = now + timedelta(days=means.settings.future_days_most)
     if at is not None and at > limit:
         raise InvalidInput.field("at", at.isoformat(), f"a time up to {limit.isoformat()}")

@@ -17,26 +17,42 @@ from obligor.app import activation, registry
 from obligor.app.artifacts import Artifacts
 from obligor.app.call import Means
 from obligor.app.keys import Keys
+from obligor.app.memories import Book
 from obligor.app.metrics import Metrics
+from obligor.app.packs import place, reason_texts
 from obligor.app.processors import CloseMonitor, FundsMonitor, Processor
 from obligor.app.queries import Queries
 from obligor.app.requests import command_of, event_command
 from obligor.app.service_protocol import Check, Idempotency, Principal, Reply
 from obligor.app.settings import Settings
-from obligor.app.wire import EventRequest
-from obligor.journal import Answer, Command, FileKeys, Journal, Vault, load_signer
-from obligor.kernel import Clock, Entropy, Refusal, decode, encode, parse
-from obligor.app.packs import place
+from obligor.app.views import Registered
+from obligor.app.wire import EventRequest, ModelRequest
+from obligor.funds import load_classes
+from obligor.journal import (
+    Accepted,
+    Answer,
+    Command,
+    FileKeys,
+    Journal,
+    Subscriber,
+    Vault,
+    View,
+    load_signer,
+)
+from obligor.kernel import Clock, Entropy, NotFound, Refusal, decode, encode, parse
+from obligor.scoring import PointsModel
 
 __all__ = ["OsEntropy", "Service", "WallClock"]
 
 LINE_BYTES_MOST = 256 * 1024
+MODEL_BYTES_MOST = 4 * 1024 * 1024
 
 
 class WallClock:
     """The machine's clock, in UTC."""
 
     def now(self) -> datetime:
+        """The machine's time."""
         return datetime.now(UTC)
 
 
@@ -44,6 +60,7 @@ class OsEntropy:
     """The operating system's randomness."""
 
     def bytes(self, n: int) -> bytes:
+        """So many random bytes."""
         return os.urandom(n)
 
 
@@ -62,38 +79,67 @@ class Service(Queries):
         self._clock: Clock = clock or WallClock()
         chance: Entropy = entropy or OsEntropy()
         self.metrics_of = Metrics()
+        self._warm = False
         self.keys = Keys(directory / "api-keys.json")
-        self._file_keys = FileKeys(directory / "keys" / "kek")
-        self._vault = Vault.open(directory / "vault" / "vault.sqlite", self._file_keys, chance)
-        catalogue = features.load(place("features/starter.yaml"), cache=directory / "cache")
+        for name in ("keys", "vault", "cache"):
+            (directory / name).mkdir(mode=0o700, exist_ok=True)
+        self._key_file = directory / "keys" / "kek"
+        file_keys = FileKeys(self._key_file, chance)
+        self._vault = Vault.open(directory / "vault" / "vault.sqlite", file_keys, chance)
+        catalogue = features.load(place("features/starter.yaml"), cache_dir=directory / "cache")
         self.means = Means(
             settings=settings,
             artifacts=Artifacts(directory / "artifacts"),
             catalogue=catalogue,
             entropy=chance,
+            texts=reason_texts(),
             index_key=self._vault.index_key,
         )
+        signer = load_signer(directory / "keys" / "log", settings.deployment, chance)
         self.journal = Journal.open(
             directory / "journal",
             registry.build(self.means),
             self._vault,
-            load_signer(directory / "keys" / "log", settings.deployment, chance),
+            signer,
             self._clock,
             chance,
+            queue_limit=settings.queue_most,
         )
         tenant = settings.tenant
-        self.funds = FundsMonitor(self.means, tenant, self.journal, self._clock.now)
-        self.close_monitor = CloseMonitor(self.means, tenant, self.journal, self._clock.now)
+        classes = load_classes(place("funds/classes.yaml"))
+        self.funds = FundsMonitor(self.means, tenant, self.journal, self.now, classes)
+        self.close_monitor = CloseMonitor(self.means, tenant, self.journal, self.now)
         self._processors: tuple[Processor, ...] = (self.funds, self.close_monitor)
-        super().__init__(self.means, self.journal, self._vault, self.funds)
+        self._told: list[Subscriber] = []
+        super().__init__(self.means, self.journal, signer.vkey, classes, self.funds.funds_of)
+
+    def now(self) -> datetime:
+        """The system's time, in UTC."""
+        return self._clock.now()
+
+    def behind(self) -> int:
+        """Committed events that a processor has not seen yet."""
+        return max((subscriber.lag() for subscriber in self._told), default=0)
+
+    def active(self) -> Book:
+        """What decides now, and what the writer knows of the book at a glance."""
+        found: list[Book] = []
+
+        def look(view: View) -> Accepted:
+            found.append(view.memory("book"))
+            return Accepted()
+
+        self.submit_command(Command(tenant=self.settings.tenant, run=look))
+        return found[0]
 
     def start(self) -> None:
         """Warm the kernels, let the packs' strategies decide where none does yet, start the processors."""
         self.means.catalogue.warm()
+        self._warm = True
         activation.ensure(self)
         for processor in self._processors:
             processor.start()
-            self.journal.subscribe(processor.see, name=processor.name)
+            self._told.append(self.journal.subscribe(processor.see, name=processor.name))
 
     def close(self) -> None:
         """Take nothing more, finish what was taken, let go of the files."""
@@ -101,12 +147,15 @@ class Service(Queries):
         self._vault.close()
 
     def authenticate(self, token: str) -> Principal | None:
+        """Whose API key this is."""
         return self.keys.authenticate(token)
 
     def redeem_ticket(self, ticket: str) -> Principal | None:
+        """Whose ticket this is; it works once."""
         return self.keys.redeem(ticket)
 
     def still_valid(self, principal: Principal) -> bool:
+        """Whether who signed in earlier may go on."""
         return self.keys.still_valid(principal)
 
     def submit(
@@ -115,13 +164,26 @@ class Service(Queries):
         """Take a request; its reply comes when it is durable and its checkpoint is signed."""
         reply: Future[Reply] = Future()
         try:
-            command = command_of(self.means, principal, kind, payload, self._clock.now(), idempotency)
+            command = command_of(self.means, principal, kind, payload, self.now(), idempotency=idempotency)
         except Refusal as refused:
             self.metrics_of.answered(kind, refused.code)
             reply.set_exception(refused)
             return reply
         self.journal.submit(command).add_done_callback(self._relay(kind, reply))
         return reply
+
+    def register_model(self, tenant: str, data: bytes) -> Registered:
+        """Take a trained model's table, keep it under its digest and let it score applications.
+
+        Raises:
+            InvalidInput: it is no such model. NotFound: no such tenant here.
+        """
+        if tenant != self.settings.tenant:
+            raise NotFound(f"there is no tenant {tenant!r} here")
+        asked = decode(parse(data, max_bytes=MODEL_BYTES_MOST, max_depth=24), ModelRequest)
+        model = PointsModel.from_json(encode(asked.model))
+        sha256 = activation.use_model(self, model, asked.version, asked.known_on)
+        return Registered(name=asked.name, version=asked.version, sha256=sha256)
 
     def submit_command(self, command: Command) -> Answer:
         """Run a command of the system itself and wait for it."""
@@ -131,7 +193,7 @@ class Service(Queries):
         self, principal: Principal, lines: Sequence[bytes], first_line: int = 1
     ) -> Future[list[bytes]]:
         """Take events, one JSON object a line; each is answered alone."""
-        now = self._clock.now()
+        now = self.now()
         answers: list[bytes | None] = [None] * len(lines)
         commands: list[Command] = []
         places: list[int] = []
@@ -161,10 +223,10 @@ class Service(Queries):
         free = shutil.disk_usage(self.directory).free // 2**20
         least = self.settings.disk_free_least_mib
         return [
-            Check("kernels", self.means.catalogue.is_warm, "compiled"),
+            Check("kernels", self._warm, "compiled"),
             Check("writer", self.journal.alive, f"{self.journal.waiting} commands wait"),
             Check("disk", free >= least, f"{free} MiB free, {least} needed"),
-            Check("keys", self._file_keys.available(), "key-encryption key can be read"),
+            Check("keys", os.access(self._key_file, os.R_OK), "the key-encryption key can be read"),
         ]
 
     def metrics(self) -> bytes:

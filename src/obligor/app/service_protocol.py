@@ -14,6 +14,7 @@ from obligor.app.views import (
     AlertFilters,
     Alerts,
     Application,
+    Audited,
     Context,
     Decision,
     DecisionFilters,
@@ -23,6 +24,9 @@ from obligor.app.views import (
     LoanFilters,
     Loans,
     Overview,
+    Registered,
+    Replayed,
+    Summary,
 )
 
 __all__ = ["EVENT_SCOPES", "SCOPES", "Check", "Found", "Idempotency", "Principal", "Reply", "Service"]
@@ -72,7 +76,10 @@ class Service(Protocol):
     `authenticate`, `redeem_ticket`, `still_valid` and the submits are called on the event loop and must not
     block. The others are called from threads, several at once. Each may raise a Refusal: an unknown id is
     NotFound, what a person's erasure took is Gone, a checkpoint that is not signed yet is Unavailable.
+    `vkey` is the log's verifier key (C2SP signed note).
     """
+
+    vkey: str
 
     def authenticate(self, token: str) -> Principal | None:
         """Whose API key this is."""
@@ -129,8 +136,20 @@ class Service(Protocol):
     def find(self, tenant: str, text: str) -> Found | None:
         """What an id stands for: a whole one, or one as `kernel.short` shows it where only one has it."""
 
-    def receipt(self, tenant: str, event_id: str) -> bytes:
-        """The receipt file of an event, to be verified offline."""
+    def summary(self, tenant: str) -> Summary:
+        """Totals over the whole journal."""
+
+    def audit(self, tenant: str) -> Audited:
+        """Recompute the tenant's whole log."""
+
+    def replay(self, tenant: str) -> Replayed:
+        """Make every recorded decision again."""
+
+    def register_model(self, tenant: str, data: bytes) -> Registered:
+        """Take a trained model's table, as `app.wire.ModelRequest` writes it, to score from now on."""
+
+    def receipt(self, tenant: str, event_id: str, disclose: tuple[str, ...] = ()) -> bytes:
+        """The receipt file of an event, to be verified offline, with the fields to `disclose` opened."""
 
     def checkpoint(self, tenant: str) -> str:
         """The last signed checkpoint, a C2SP signed note."""

@@ -22,12 +22,22 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 Days = Annotated[int, Meta(ge=1, le=3650)]
 
 
+# The strategy of each stage, as a pack's name or a directory.
+STAGES = {
+    "prelend": "starter/prelend",
+    "drawdown": "starter/drawdown",
+    "monitor": "starter/monitor",
+    "classify": "starter/classify",
+    "treat": "starter/treat",
+}
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that may differ between two deployments.
 
     `host` is where to listen; port 0 takes a free one. `zone` is the tenant's, in which its days end. `label`
-    is shown on every page: "simulated" where the data are. `queue_most` bounds what may wait for the writer, `future_days_most` how far ahead
-    of the clock a sender's times may lie.
+    is shown on every page: "simulated" where the data are. `queue_most` bounds what may wait for the
+    writer, `future_days_most` how far ahead of the clock a sender's times may lie.
     """
 
     deployment: Annotated[str, Meta(pattern=r"^[a-z0-9.-]{1,60}$")] = "obligor.local"
@@ -46,13 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     queue_most: Annotated[int, Meta(ge=1, le=1_000_000)] = 50_000
     future_days_most: Annotated[int, Meta(ge=0, le=36_500)] = 1
     disk_free_least_mib: Annotated[int, Meta(ge=1)] = 64
-    stages: Mapping[str, str] = {
-        "prelend": "starter/prelend",
-        "drawdown": "starter/drawdown",
-        "monitor": "starter/monitor",
-        "classify": "starter/classify",
-        "treat": "starter/treat",
-    }
+    stages: Mapping[str, str] = msgspec.field(default_factory=lambda: dict(STAGES))
 
 
 def _typed(name: str, text: str) -> Any:

@@ -12,14 +12,24 @@ import msgspec
 from obligor import decision
 from obligor.app.proposal import Proposal
 from obligor.app.states import Application
-from obligor.decision import Decision, Need
+from obligor.decision import Decision, Need, Reason
 from obligor.events import ApplicationDecided, DrawdownDecided
 from obligor.kernel import Conflict, Fact, InvalidInput, Violation
 from obligor.loans import Loan
 from obligor.scoring import PointsModel
 from obligor.strategy import Strategy
 
-__all__ = ["Decided", "Needs", "classify", "drawdown", "loan_facts", "monitor", "prelend", "texts_of"]
+__all__ = [
+    "Decided",
+    "Needs",
+    "classify",
+    "drawdown",
+    "loan_facts",
+    "monitor",
+    "prelend",
+    "texts_of",
+    "words",
+]
 
 SOURCE = "source:"
 
@@ -60,7 +70,7 @@ def prelend(p: Proposal, application: Application) -> Decided | Needs:
     strategy = active(p, "prelend")
     scorer = model(p)
     facts, reads = _applicant_facts(p, application)
-    facts = _source_facts(strategy, application) | facts
+    facts = _source_facts(strategy, scorer, application) | facts
     result = decision.decide(facts, strategy, scorer)
     if isinstance(result, Need):
         return Needs(_sources(strategy, result.names))
@@ -77,7 +87,7 @@ def prelend(p: Proposal, application: Application) -> Decided | Needs:
         rate_bp=_whole(outputs.get("rate_bp")),
         term_months=_whole(outputs.get("term_months")),
     )
-    return Decided(body, texts_of(strategy, scorer, result.reasons))
+    return Decided(body, texts_of(p, scorer, result.reasons))
 
 
 def drawdown(
@@ -86,7 +96,9 @@ def drawdown(
     """Decide a request for money. `asked` holds the facts of the request itself."""
     strategy = active(p, "drawdown")
     loans, reads = _loans_of(p, application.person_id)
-    reads[f"application/{application.application_id}"] = p.version(f"application/{application.application_id}")
+    reads[f"application/{application.application_id}"] = p.version(
+        f"application/{application.application_id}"
+    )
     today = local_day(p)
     terms = application.terms
     facts: dict[str, Fact] = {
@@ -110,7 +122,7 @@ def drawdown(
         currency=application.currency,
         payment_mode=str(result.outputs["payment_mode"]) if released else None,
     )
-    return Decided(body, texts_of(strategy, None, result.reasons))
+    return Decided(body, texts_of(p, None, result.reasons))
 
 
 def loan_facts(loan: Loan, day: date) -> dict[str, Fact]:
@@ -119,7 +131,9 @@ def loan_facts(loan: Loan, day: date) -> dict[str, Fact]:
         "days_past_due": loan.days_past_due(day),
         "arrears_minor": loan.arrears_minor(day),
         "outstanding_minor": loan.outstanding(day).principal_minor,
-        "months_on_book": max(0, (day.year - loan.disbursed_on.year) * 12 + day.month - loan.disbursed_on.month),
+        "months_on_book": max(
+            0, (day.year - loan.disbursed_on.year) * 12 + day.month - loan.disbursed_on.month
+        ),
         "first_payment_missed": loan.first_payment_missed(day),
         "worst_dpd_90d": loan.worst_days_past_due(day - timedelta(days=90), day),
         "restructured": False,
@@ -142,13 +156,15 @@ def local_day(p: Proposal) -> date:
     return p.call.at.astimezone(ZoneInfo(p.call.means.settings.zone)).date()
 
 
-def texts_of(strategy: Strategy, scorer: PointsModel | None, codes: Sequence[str]) -> list[dict[str, str]]:
-    """Reason codes with their words in English and Chinese, from the strategy's texts, then the model's."""
-    told = []
-    for code in codes:
-        text = strategy.reasons.get(code) or (scorer.reason_texts.get(code) if scorer else None)
-        told.append({"code": code, "en": text.en if text else code, "zh": text.zh if text else code})
-    return told
+def texts_of(p: Proposal, scorer: PointsModel | None, codes: Sequence[str]) -> list[dict[str, str]]:
+    """Reason codes with their words in English and Chinese, from the packs' texts, then the model's."""
+    return [{"code": code, **words(p.call.means.texts, scorer, code)} for code in codes]
+
+
+def words(texts: Mapping[str, Reason], scorer: PointsModel | None, code: str) -> dict[str, str]:
+    """What a code says; one that nobody gave words to says itself."""
+    text = texts.get(code) or (scorer.reasons.get(code) if scorer else None)
+    return {"en": text.en if text else code, "zh": text.zh if text else code}
 
 
 def _ask(p: Proposal, stage: str, facts: Mapping[str, Fact]) -> tuple[Decision, Strategy]:
@@ -167,8 +183,8 @@ def _applicant_facts(p: Proposal, application: Application) -> tuple[dict[str, F
     history = p.view.memory("histories").seen(person, p.events)
     features = p.call.means.catalogue.compute(history, p.call.at, p.size)
     caps = p.view.memory("caps")
-    names = caps.applies(product=application.product, partner=None, person=person)
-    room, _ = caps.headroom(names)
+    names = caps.applies(product=application.product, person=person)
+    room, _ = caps.headroom(names, currency=application.currency)
     facts: dict[str, Fact] = {
         **application.fields,
         **features,
@@ -178,17 +194,24 @@ def _applicant_facts(p: Proposal, application: Application) -> tuple[dict[str, F
         "channel": application.channel,
         "purpose": application.purpose,
         "headroom_minor": room,
-        "exposure_minor": caps.exposure(person),
+        "exposure_minor": caps.exposure(person, application.currency),
     }
     return facts, reads
 
 
-def _source_facts(strategy: Strategy, application: Application) -> dict[str, Fact]:
+def _source_facts(
+    strategy: Strategy, scorer: PointsModel | None, application: Application
+) -> dict[str, Fact]:
     """What sources have answered. Of a failed source and of the form, what may be missing is missing."""
     facts: dict[str, Fact] = {
         key: None
         for key, given in strategy.inputs.items()
         if given.source == "application" and given.nullable and key not in application.fields
+    }
+    facts |= {
+        item.name: None
+        for item in (scorer.characteristics if scorer else ())
+        if item.name not in strategy.inputs
     }
     for answer in application.answered.values():
         facts |= answer
@@ -210,7 +233,9 @@ def _sources(strategy: Strategy, names: Sequence[str]) -> tuple[str, ...]:
         if name not in strategy.inputs or not strategy.inputs[name].source.startswith(SOURCE)
     ]
     if missing:
-        wanted = [Violation.of(f"fields.{name}", None, f"a value: {strategy.name} needs it") for name in missing]
+        wanted = [
+            Violation.of(f"fields.{name}", None, f"a value: {strategy.name} needs it") for name in missing
+        ]
         raise InvalidInput(f"the application lacks facts that {strategy.name} needs", wanted)
     return tuple(sorted({strategy.inputs[name].source.removeprefix(SOURCE) for name in names}))
 

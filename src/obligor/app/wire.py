@@ -16,6 +16,7 @@ __all__ = [
     "ApplicationRequest",
     "DrawdownRequest",
     "EventRequest",
+    "ModelRequest",
     "PersonRef",
     "WireBody",
 ]
@@ -83,6 +84,15 @@ class EventRequest(WireBody, frozen=True, kw_only=True):
     source_ref: Text
     body: dict[str, Any]
     at: AwareTime | None = None
+
+
+class ModelRequest(WireBody, frozen=True, kw_only=True):
+    """`POST /v1/models`: a points table as the trainer wrote it; it scores from now on."""
+
+    name: Literal["application"] = "application"
+    version: Ident
+    model: dict[str, Any]
+    known_on: date | None = None
 
 
 class SourceAnswered(WireBody, frozen=True, kw_only=True):
@@ -264,7 +274,7 @@ class CaseClosed(WireBody, frozen=True, kw_only=True):
 
 class PersonErased(WireBody, frozen=True, kw_only=True):
     person_id: Ident
-    classes: Annotated[tuple[Literal["identity", "conduct", "money"], ...], Meta(min_length=1, max_length=3)]
+    classes: Annotated[tuple[Literal["identity", "conduct"], ...], Meta(min_length=1, max_length=2)]
     ground: Ident
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from obligor.app.control import Control
 from obligor.app.service import Service
 from obligor.app.settings import load
 from obligor.cli.common import app, run
-from obligor.web import create_app, serve_metrics
+from obligor.web import create_app, create_metrics_app
 
 __all__ = ["main"]
 
@@ -31,7 +32,11 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         known = logging.LogRecord("", 0, "", 0, "", (), None).__dict__
-        extra = {k: v for k, v in record.__dict__.items() if k not in known and k not in ("message", "color_message")}
+        extra = {
+            k: v
+            for k, v in record.__dict__.items()
+            if k not in known and k not in ("message", "color_message")
+        }
         told: dict[str, Any] = {
             "at": self.formatTime(record),
             "level": record.levelname.lower(),
@@ -64,9 +69,10 @@ def up(
     control = Control(data, service.keys, settings.tenant)
     try:
         service.start()
-        metrics = serve_metrics(service, settings.host, settings.metrics_port)
+        web = create_app(service)
+        metrics = _beside(create_metrics_app(web, service), settings.host, settings.metrics_port)
         config = uvicorn.Config(
-            create_app(service),
+            web,
             host=settings.host,
             port=settings.port,
             log_config=None,
@@ -80,6 +86,17 @@ def up(
         control.close()
         service.close()
     return 0
+
+
+def _beside(application: Any, host: str, port: int) -> int:
+    """Serve a second application on a port of its own, on a thread; returns the port."""
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind((host, port))
+    config = uvicorn.Config(application, log_config=None, access_log=False, server_header=False)
+    server = uvicorn.Server(config)
+    threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="metrics", daemon=True).start()
+    return int(listening.getsockname()[1])
 
 
 class Announcing(uvicorn.Server):

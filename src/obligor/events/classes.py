@@ -38,12 +38,11 @@ def classes_of(body: type[Body]) -> dict[str, FieldClass]:
     Raises:
         TypeError: a field was declared without a class.
     """
-    found: dict[str, FieldClass] = {}
-    info = msgspec.inspect.type_info(body)
-    assert isinstance(info, msgspec.inspect.StructType)
-    for field in info.fields:
-        kind = field.type
-        if not isinstance(kind, msgspec.inspect.Metadata) or "class" not in (kind.extra or {}):
-            raise TypeError(f"{body.__name__}.{field.name} has no field class")
-        found[field.name] = FieldClass((kind.extra or {})["class"])
-    return found
+    return {field.name: _class_of(body, field) for field in msgspec.structs.fields(body)}
+
+
+def _class_of(body: type[Body], field: msgspec.structs.FieldInfo) -> FieldClass:
+    for meta in getattr(field.type, "__metadata__", ()):
+        if isinstance(meta, Meta) and meta.extra and "class" in meta.extra:
+            return FieldClass(meta.extra["class"])
+    raise TypeError(f"{body.__name__}.{field.name} has no field class")

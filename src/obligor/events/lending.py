@@ -45,7 +45,7 @@ class ApplicationReceived(Body, frozen=True, kw_only=True):
 class _Decided(Body, frozen=True, kw_only=True):
     """What a decision was made of and what came out.
 
-    `reads` holds the version of every stream that was read; `known_seq` is what was known (the journal's size).
+    `reads` holds the version of each stream that was read; `known_upto` is how long the journal was.
     `facts` are by value; `trace` is the strategy's own; `inputs_sha256` is over facts, strategy and model.
     """
 
@@ -184,7 +184,7 @@ class HeadroomReserved(Body, frozen=True, kw_only=True):
 
 
 class HeadroomCommitted(Body, frozen=True, kw_only=True):
-    """Part or all of a reservation became a loan's exposure, now also under `caps` (the partner's among them)."""
+    """Part or all of a reservation became a loan's exposure, under these caps (the partner's among them)."""
 
     TYPE: ClassVar[str] = "headroom.committed"
     SCHEMA: ClassVar[int] = 1

@@ -10,7 +10,7 @@ import msgspec
 
 from obligor.events import lending, parties, running, servicing, watching
 from obligor.events.classes import FieldClass, classes_of
-from obligor.kernel import Body, Conflict
+from obligor.kernel import Body, Conflict, Corrupted
 
 __all__ = ["BODIES", "UPCASTERS", "Parts", "body_type", "join", "split"]
 
@@ -59,8 +59,11 @@ def split(body: Body) -> Parts:
 def join(name: str, schema: int, parts: Mapping[FieldClass, Mapping[str, Any]]) -> Body:
     """A body from the parts that can still be read; what is missing has its default.
 
+    Upcasters are given what can be read too: they may not count on a field of IDENTITY or CONDUCT.
+
     Raises:
         Conflict: the type or schema is not known to this release.
+        Corrupted: the parts are no body of this type.
     """
     wanted = body_type(name)
     current: int = wanted.SCHEMA
@@ -71,4 +74,7 @@ def join(name: str, schema: int, parts: Mapping[FieldClass, Mapping[str, Any]]) 
         fields.update(part)
     for step in range(schema, current):
         fields = UPCASTERS[name, step](fields)
-    return msgspec.convert(fields, wanted)
+    try:
+        return msgspec.convert(fields, wanted)
+    except msgspec.ValidationError as error:
+        raise Corrupted(f"the parts of a stored {name} are no such body: {error}") from None

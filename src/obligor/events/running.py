@@ -19,7 +19,7 @@ __all__ = [
 
 
 class CapSet(Body, frozen=True, kw_only=True):
-    """A limit on a dimension: `product/<name>`, `partner/<name>`, or `obligor/*` for each. Stream `cap/<cap>`."""
+    """A limit on `product/<name>`, on `partner/<name>`, or each obligor (`obligor/*`). Stream `cap/<cap>`."""
 
     TYPE: ClassVar[str] = "cap.set"
     SCHEMA: ClassVar[int] = 1
@@ -29,7 +29,7 @@ class CapSet(Body, frozen=True, kw_only=True):
 
 
 class DayClosed(Body, frozen=True, kw_only=True):
-    """A business day is over in the tenant's zone: monitors look, reservations expire. Stream `day/<date>`."""
+    """A business day is over in the tenant's zone: monitors look, reservations lapse. Stream `day/<date>`."""
 
     TYPE: ClassVar[str] = "day.closed"
     SCHEMA: ClassVar[int] = 1

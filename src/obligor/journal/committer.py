@@ -26,7 +26,7 @@ from obligor.journal.store import (
     StoreFailed,
 )
 from obligor.journal.types import Command, Registry
-from obligor.journal.vault import NO_KEYS, SEALED, Ring, Vault
+from obligor.journal.vault import NO_KEYS, Ring, Vault
 from obligor.journal.view import Cache, TenantGroup
 from obligor.kernel import Clock, Entropy, Event, InvariantBroken, Unavailable, sha256_hex
 from obligor.proof import commit, entry_bytes, leaf_hash
@@ -44,6 +44,7 @@ class Committer:
         store: Store,
         vault: Vault,
         registry: Registry,
+        *,
         logs: Logs,
         known: Committed,
         clock: Clock,
@@ -87,7 +88,7 @@ class Committer:
         """Whether checkpoints or erasures wait to be stored or finished."""
         return bool(self._unstored or self._eraser.pending)
 
-    def idle(self) -> None:
+    def idle(self) -> bool:
         """Store the last checkpoints, finish erasures."""
         try:
             if self._unstored:
@@ -96,6 +97,7 @@ class Committer:
             self._eraser.finish()
         except StoreFailed as error:
             _log.warning("the store failed between groups: %s", error)
+        return not self.unfinished
 
     def recover(self) -> None:
         """Sign what a crash left unsigned, finish what it left unfinished.
@@ -123,28 +125,24 @@ class Committer:
             outcomes, group = self._write_group(commands)
         except StoreFailed as error:
             self._drop_group()
-            _log.error("a group of %d commands was not written: %s", len(commands), error)  # noqa: TRY400
+            _log.error("a group of %d commands was not written: %s", len(commands), error)
             return [Unavailable("the store is out of reach; nothing was written") for _ in commands]
         except InvariantBroken:
             self._drop_group()
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  a bug in a command's consequences
             self._drop_group()
             if len(commands) > 1:
                 # Whose fault it is shows when each goes alone; the others must not suffer.
                 return [outcome for command in commands for outcome in self._process_group([command])]
-            _log.exception("a command could not be written")
+            # The message could hold what the command says of a person.
+            _log.error("a command could not be written: %s", type(error).__name__)
             return [error]
         return self._finish(outcomes, group)
 
     def _write_group(self, commands: Sequence[Command]) -> tuple[list[Outcome], Group]:
         self._store.begin()
-        group = Group(self._known, self._registry, self._cache, self._clock.now())
-        outcomes = []
-        for command in commands:
-            outcomes.append(group.run(command))
-            if group.closed:
-                break
+        outcomes, group = self._fold(commands)
         if group.empty:
             self._store.rollback()
         else:
@@ -155,6 +153,27 @@ class Committer:
             self._store.commit()
             self._unstored = []
         return outcomes, group
+
+    def _fold(self, commands: Sequence[Command]) -> tuple[list[Outcome], Group]:
+        """Fold as many commands as make a group; again, when an id they chose is taken."""
+        now = self._clock.now()
+        taken: set[tuple[str, str]] = set()
+        while True:
+            group = Group(self._known, self._registry, self._cache, now, taken=taken)
+            outcomes = []
+            for command in commands:
+                outcomes.append(group.run(command))
+                if group.closed:
+                    break
+            more = {
+                (each.tenant, found)
+                for each in group.tenants.values()
+                for found in self._store.taken(each.tenant, each.ids)
+            }
+            if not more:
+                return outcomes, group
+            taken |= more
+            self._cache.clear()
 
     def _finish(self, outcomes: list[Outcome], group: Group) -> list[Outcome]:
         """Everything is durable: sign, tell, destroy keys."""
@@ -169,7 +188,7 @@ class Committer:
                 self._eraser.add(group.erasures)
                 self._eraser.finish()
             except StoreFailed as error:
-                _log.error("an erasure is written and not finished: %s", error)  # noqa: TRY400
+                _log.error("an erasure is written and not finished: %s", error)
                 outcomes[-1] = Unavailable("the erasure is recorded and will be finished; keys still exist")
         return outcomes
 
@@ -180,7 +199,7 @@ class Committer:
         try:
             self._store.rollback()
         except StoreFailed as error:
-            _log.error("a group could not be rolled back: %s", error)  # noqa: TRY400
+            _log.error("a group could not be rolled back: %s", error)
 
     def _in_transaction(self, batch: Batch) -> None:
         try:

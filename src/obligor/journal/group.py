@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 from obligor.events import FieldClass, PersonErased
@@ -23,13 +24,24 @@ class Group:
     """What becomes of a group of commands, to be written in one transaction or dropped whole.
 
     An accepted erasure closes it: keys are destroyed before anything else is written about the person.
+    `taken` are the (tenant, id) of events that are in the journal; who folds a group looks for those of its
+    own ids, and folds it again when there are any.
     """
 
-    def __init__(self, known: Known, registry: Registry, cache: Cache, now: datetime) -> None:
+    def __init__(
+        self,
+        known: Known,
+        registry: Registry,
+        cache: Cache,
+        now: datetime,
+        *,
+        taken: AbstractSet[tuple[str, str]],
+    ) -> None:
         self._known = known
         self._registry = registry
         self._cache = cache
         self._now = now
+        self._taken = taken
         self.tenants: dict[str, TenantGroup] = {}
         self.erasures: list[ErasureRow] = []
 
@@ -66,7 +78,11 @@ class Group:
             if view.staged:
                 self._cache.drop_memories(command.tenant)
             return error
-        self._keep(group, view, command, hidden, accepted, answer)
+        row = None
+        if hidden is not None:
+            person = accepted.seal_answer_for or command.seal_answer_for
+            row = AnswerRow(command.tenant, hidden.key, hidden.body_sha256, person, answer)
+        self._keep(view, command, row)
         return Answer(answer)
 
     def _tenant(self, tenant: str) -> TenantGroup:
@@ -139,6 +155,7 @@ class Group:
             for name, memory in self._registry.memories.items()
             if (tenant, name) in self._cache.memories
         ]
+        view.before = slot.state if slot.version else None
         # From here on the cache runs ahead: should anything fail, memories are dropped.
         view.staged.append(numbered)
         view.staged_slots[event.stream] = Slot(event.stream_version, state)
@@ -154,20 +171,13 @@ class Group:
         return (
             event_id in group.ids
             or any(numbered.event.id == event_id for numbered in view.staged)
-            or self._known.has_event(group.tenant, event_id)
+            or (group.tenant, event_id) in self._taken
         )
 
     # ---- nothing below fails
 
-    def _keep(
-        self,
-        group: TenantGroup,
-        view: CommandView,
-        command: Command,
-        hidden: Idempotency | None,
-        accepted: Accepted,
-        answer: bytes,
-    ) -> None:
+    def _keep(self, view: CommandView, command: Command, answer: AnswerRow | None) -> None:
+        group = self.tenants[command.tenant]
         tenant = group.tenant
         group.accepted += view.staged
         group.finds |= view.staged_finds
@@ -180,21 +190,21 @@ class Group:
         if command.cursor is not None:
             name, known_seq = command.cursor
             group.cursors[name] = known_seq
-        if hidden is not None:
-            person = accepted.seal_answer_for or command.seal_answer_for
-            group.answers[hidden.key] = AnswerRow(tenant, hidden.key, hidden.body, person, answer)
+        if answer is not None:
+            group.answers[answer.key] = answer
 
 
 def _same_body(row: AnswerRow, hidden: Idempotency) -> None:
-    if row.body != hidden.body:
+    if row.body != hidden.body_sha256:
         raise KeyReused("this idempotency key was used for another body")
 
 
 def _check_erasure(event: Event) -> None:
-    if isinstance(event.body, PersonErased):
-        if not event.body.classes or not {*event.body.classes} <= {*ERASABLE}:
-            accepted = "one or both of " + ", ".join(ERASABLE)
-            raise InvalidInput.field("classes", list(event.body.classes), accepted)
+    if not isinstance(event.body, PersonErased):
+        return
+    classes = event.body.classes
+    if not classes or not {*classes} <= {*ERASABLE}:
+        raise InvalidInput.field("classes", list(classes), "one or both of " + ", ".join(ERASABLE))
 
 
 def _erasure(numbered: Numbered) -> ErasureRow:

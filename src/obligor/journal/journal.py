@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from obligor.journal.committer import Committer
 from obligor.journal.group import Outcome
@@ -15,6 +15,7 @@ from obligor.journal.logs import Logs, check_log
 from obligor.journal.projections import Projector
 from obligor.journal.reader import Reader
 from obligor.journal.sqlite import DirectoryLock
+from obligor.journal.sqlite_rows import SqliteRows
 from obligor.journal.sqlite_store import SqliteStore
 from obligor.journal.subscribers import Subscriber
 from obligor.journal.types import Answer, Command, Memory, Registry
@@ -50,7 +51,7 @@ class Journal:
         self._writer: Writer
 
     @classmethod
-    def open(
+    def open(  # noqa: PLR0917  clock and entropy are two of what it stands on
         cls,
         directory: Path,
         registry: Registry,
@@ -83,7 +84,9 @@ class Journal:
             try:
                 _sync_directory(directory)
                 journal = cls(directory, lock, store, vault)
-                journal._start(registry, signer, clock, entropy, queue_limit, group_limit, vfs)
+                journal._start(registry, signer, clock, entropy, vfs=vfs)
+                journal._writer = Writer(journal._committer, queue_limit=queue_limit, group_limit=group_limit)
+                journal._writer.start()
             except BaseException:
                 store.close()
                 raise
@@ -93,29 +96,27 @@ class Journal:
         return journal
 
     def _start(
-        self,
-        registry: Registry,
-        signer: Signer,
-        clock: Clock,
-        entropy: Entropy,
-        queue_limit: int,
-        group_limit: int,
-        vfs: str | None,
+        self, registry: Registry, signer: Signer, clock: Clock, entropy: Entropy, *, vfs: str | None
     ) -> None:
         store, vault = self._store, self._vault
-        self._reader = Reader(self._directory, vault, vfs=vfs)
+        self._reader = Reader(SqliteRows(self._directory, vfs=vfs), vault)
         self._logs = Logs(store, signer)
         for head in store.heads():
             check_log(store, self._logs, signer, head.tenant)
         known = Committed(store, vault, self._remember)
         self._committer = Committer(
-            store, vault, registry, self._logs, known, clock, entropy, self._publish
+            store,
+            vault,
+            registry,
+            logs=self._logs,
+            known=known,
+            clock=clock,
+            entropy=entropy,
+            publish=self._publish,
         )
         self._committer.recover()
         self._projector = Projector(store, vault, registry)
         self._projector.prepare()
-        self._writer = Writer(self._committer, queue_limit=queue_limit, group_limit=group_limit)
-        self._writer.start()
 
     def close(self) -> None:
         """Process what is queued, take nothing more, and let go of everything but the vault."""
@@ -133,7 +134,7 @@ class Journal:
         self._store.close()
         self._lock.release()
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -146,7 +147,7 @@ class Journal:
 
         It raises what the command was refused with: a Refusal of its own; KeyReused for an idempotency key
         that came with another body; Gone where the stored answer was erased; Unavailable when the queue is
-        full or the store out of reach, and then nothing was written. Any other exception is the command's bug.
+        full or the store out of reach, and nothing was written. Any other exception is the command's bug.
         """
         return self._writer.submit(command)
 
@@ -177,7 +178,7 @@ class Journal:
         return self._logs.signed(tenant).note
 
     def subscribe(self, callback: Callable[[list[Event]], None], *, name: str = "subscriber") -> Subscriber:
-        """Be told of events that are committed from now on: in order, one tenant at a time, at least once.
+        """Be told of events committed from now on: in order, one tenant at a time, at least once.
 
         The callback runs on a thread of its own and may submit commands. When it raises, it is called again
         with the same events after a pause.
@@ -200,9 +201,13 @@ class Journal:
         return self._writer.alive
 
     @property
-    def queued(self) -> int:
+    def waiting(self) -> int:
         """How many commands wait to be taken."""
-        return self._writer.queued
+        return self._writer.waiting
+
+    def size(self, tenant: str) -> int:
+        """How many events of a tenant are committed and signed."""
+        return self._logs.signed(tenant).size
 
     # ---- on the writer's thread
 

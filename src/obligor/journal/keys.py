@@ -1,4 +1,4 @@
-"""Where the key-encryption keys are: a file only its owner can read, or whatever wraps keys elsewhere."""
+"""Where keys are that nothing else protects: files only their owner can read, or a service that wraps."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from obligor.kernel import Corrupted, Entropy, Forbidden, NotFound
+from obligor.proof import Signer
 
-__all__ = ["FileKeys", "KeyProvider", "SystemEntropy"]
+__all__ = ["FileKeys", "KeyProvider", "SystemEntropy", "load_signer"]
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
-_HEADER = "obligor-key-encryption-key-1"
+_KEK = "obligor-key-encryption-key-1"
+_SIGNING = "obligor-signing-key-1"
 
 
 class SystemEntropy:
@@ -53,41 +55,19 @@ class FileKeys:
     Keys are wrapped with AES-256-GCM under HMAC-SHA256(secret, tenant), the context as associated data.
     """
 
-    def __init__(self, secret: bytes, entropy: Entropy | None = None) -> None:
-        if len(secret) != KEY_BYTES:
-            raise Corrupted(f"a key-encryption key has {KEY_BYTES} bytes, not {len(secret)}")
-        self._secret = secret
-        self._entropy = entropy or SystemEntropy()
-        self._tenants: dict[str, AESGCM] = {}
+    def __init__(self, path: Path, entropy: Entropy | None = None, *, create: bool = True) -> None:
+        """Read the secret; make the file if there is none, unless told not to.
 
-    @classmethod
-    def open(cls, path: Path, *, create: bool = False, entropy: Entropy | None = None) -> FileKeys:
-        """Read the secret; with `create`, make the file if there is none.
+        A file that was lost is not missed here, but by the vault: it knows what its keys were wrapped with.
 
         Raises:
             NotFound: there is no such file.
             Forbidden: others than its owner may read it.
             Corrupted: it does not hold a secret.
         """
-        if create and not path.exists():
-            _create(path, (entropy or SystemEntropy()).bytes(KEY_BYTES))
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            raise NotFound(f"there is no key file {path}") from None
-        with os.fdopen(descriptor, encoding="ascii", errors="replace") as file:
-            mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
-            if mode & 0o077:
-                raise Forbidden(f"{path} has mode {mode:04o}: a key file must be 0600, its owner's alone")
-            words = file.read(256).split()
-        try:
-            header, text = words
-            secret = bytes.fromhex(text)
-        except ValueError:
-            header, secret = "", b""
-        if header != _HEADER or len(secret) != KEY_BYTES:
-            raise Corrupted(f"{path} does not hold a key-encryption key")
-        return cls(secret, entropy)
+        self._entropy = entropy or SystemEntropy()
+        self._secret = _read_or_make(path, _KEK, self._entropy if create else None)
+        self._tenants: dict[str, AESGCM] = {}
 
     def wrap(self, tenant: str, key: bytes, context: bytes) -> bytes:
         """Nonce and ciphertext: 28 bytes longer than the key."""
@@ -113,14 +93,45 @@ class FileKeys:
         return aead
 
 
-def _create(path: Path, secret: bytes) -> None:
+def load_signer(path: Path, name: str, entropy: Entropy | None = None) -> Signer:
+    """The Ed25519 key that signs checkpoints, in a file of mode 0600; it is made if there is none.
+
+    Raises:
+        Forbidden: others than its owner may read it.
+        Corrupted: it does not hold a key.
+    """
+    return Signer(name, _read_or_make(path, _SIGNING, entropy or SystemEntropy()))
+
+
+def _read_or_make(path: Path, header: str, entropy: Entropy | None) -> bytes:
+    if entropy is not None and not path.exists():
+        _create(path, f"{header} {entropy.bytes(KEY_BYTES).hex()}\n")
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise NotFound(f"there is no key file {path}") from None
+    with os.fdopen(descriptor, encoding="ascii", errors="replace") as file:
+        mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+        if mode & 0o077:
+            raise Forbidden(f"{path} has mode {mode:04o}: a key file must be 0600, its owner's alone")
+        first, _, text = file.read(256).strip().partition(" ")
+    try:
+        secret = bytes.fromhex(text)
+    except ValueError:
+        secret = b""
+    if first != header or len(secret) != KEY_BYTES:
+        raise Corrupted(f"{path} does not hold what it should: {header} and {KEY_BYTES} bytes")
+    return secret
+
+
+def _create(path: Path, text: str) -> None:
     """Write the file so that it is there whole or not at all."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(f"{_HEADER} {secret.hex()}\n")
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
         os.link(draft, path)

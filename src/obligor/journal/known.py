@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -25,10 +23,10 @@ class Committed:
         self._vault = vault
         self._remember = remember
         self.version = store.stream_version
-        self.has_event = store.has_event
         self.find = store.find
         self.answer = store.answer
         self.cursor = store.cursor
+        self.hidden = vault.hidden
 
     def size(self, tenant: str) -> int:
         """How many events the tenant has."""
@@ -57,11 +55,6 @@ class Committed:
     def erased(self, tenant: str, person: str) -> frozenset[FieldClass]:
         """The classes of a person whose keys were destroyed."""
         return self._vault.ring(tenant, person).erased
-
-    def hidden(self, tenant: str, kind: str, text: str) -> str:
-        """HMAC-SHA256 under the tenant's index key, in hexadecimal."""
-        message = f"{kind}|{text}".encode()
-        return hmac.digest(self._vault.index_key(tenant), message, hashlib.sha256).hex()
 
     def remember(self, tenant: str, memory: Memory) -> Any:
         """A memory over all that is committed."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from obligor.journal.store import CheckpointRow, Head, Store
-from obligor.journal.tree import WIDTH, LogTree
-from obligor.kernel import InvariantBroken
-from obligor.proof import EMPTY_ROOT, Checkpoint, Signer, sign_note
+from obligor.journal.tree import HASH_BYTES, WIDTH, LogTree
+from obligor.kernel import Conflict, InvariantBroken, Refusal
+from obligor.proof import EMPTY_ROOT, Checkpoint, Signer, open_note, sign_note
 
-__all__ = ["Logs", "origin"]
+__all__ = ["Logs", "check_log", "origin"]
 
 
 def origin(deployment: str, tenant: str) -> str:
@@ -36,7 +36,7 @@ class Logs:
         tree = self._trees.get(tenant)
         if tree is None:
             head = self._store.head(tenant) or Head(tenant, 0, EMPTY_ROOT)
-            tree = LogTree.load(tenant, head.size, self._reader(tenant))
+            tree = LogTree.load(tenant, head.size, _tile_reader(self._store, tenant))
             if tree.root() != head.root:
                 raise InvariantBroken(f"the log of {tenant} does not add up to its stored root")
             self._trees[tenant] = tree
@@ -65,11 +65,33 @@ class Logs:
         text = Checkpoint(origin(self._signer.name, tenant), size, root).text()
         return CheckpointRow(tenant, size, sign_note(text, [self._signer]))
 
-    def _reader(self, tenant: str) -> Callable[[int, int, int], bytes]:
-        def read(level: int, position: int, width: int) -> bytes:
-            if level:
-                return (self._store.tile(tenant, level, position) or b"")[: 32 * width]
-            start = WIDTH * position
-            return b"".join(self._store.leaves(tenant, start, start + width))
 
-        return read
+def check_log(store: Store, logs: Logs, signer: Signer, tenant: str) -> None:
+    """See that a stored log has everything that was signed about it.
+
+    Raises:
+        Conflict: its last checkpoint was not signed with this key.
+        InvariantBroken: its hashes do not add up, or entries that were signed are gone or others.
+    """
+    size = logs.tree(tenant).size
+    last = store.last_checkpoint(tenant)
+    if last is None:
+        return
+    try:
+        signed = Checkpoint.parse(open_note(last.note, [signer.verifier]).text)
+    except Refusal:
+        raise Conflict(f"the log of {tenant} was not signed with the key {signer.verifier}") from None
+    if signed.size > size:
+        raise InvariantBroken(f"the log of {tenant} has {size} entries and {signed.size} were signed")
+    if LogTree.load(tenant, signed.size, _tile_reader(store, tenant)).root() != signed.root:
+        raise InvariantBroken(f"the first {signed.size} entries of {tenant} are not those that were signed")
+
+
+def _tile_reader(store: Store, tenant: str) -> Callable[[int, int, int], bytes]:
+    def read(level: int, position: int, width: int) -> bytes:
+        if level:
+            return (store.tile(tenant, level, position) or b"")[: HASH_BYTES * width]
+        start = WIDTH * position
+        return b"".join(store.leaves(tenant, start, start + width))
+
+    return read

@@ -9,7 +9,7 @@ import msgspec
 
 from obligor.events import FieldClass, Parts, split
 from obligor.journal.sealing import decode_envelope, encode_envelope, event_of
-from obligor.kernel import Draft, Event, InvariantBroken, Refusal, encode
+from obligor.kernel import Draft, Envelope, Event, InvariantBroken, Refusal, encode
 
 __all__ = ["Numbered", "Place", "number"]
 
@@ -51,23 +51,23 @@ def number(draft: Draft, place: Place) -> Numbered:
     """
     body = draft.body
     envelope = encode_envelope(
-        {
-            "id": draft.id,
-            "tenant": place.tenant,
-            "stream": draft.stream,
-            "stream_version": place.stream_version,
-            "subjects": list(draft.subjects),
-            "type": body.TYPE,
-            "schema": body.SCHEMA,
-            "at": msgspec.to_builtins(_utc(draft, draft.at)),
-            "recorded_at": msgspec.to_builtins(place.recorded_at),
-            "known_seq": place.known_seq,
-            "source": draft.source,
-            "source_ref": draft.source_ref,
-            "actor": draft.actor,
-            "cause": draft.cause,
-            "replaces": draft.replaces,
-        }
+        Envelope(
+            id=draft.id,
+            tenant=place.tenant,
+            stream=draft.stream,
+            stream_version=place.stream_version,
+            subjects=draft.subjects,
+            type=body.TYPE,
+            schema=body.SCHEMA,
+            at=_utc(draft, draft.at),
+            recorded_at=place.recorded_at,
+            known_seq=place.known_seq,
+            source=draft.source,
+            source_ref=draft.source_ref,
+            actor=draft.actor,
+            cause=draft.cause,
+            replaces=draft.replaces,
+        )
     )
     written = split(body)
     if not draft.subjects and any(kind is not FieldClass.OPEN for kind in written):

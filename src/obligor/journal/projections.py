@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-import apsw
-
 from obligor.events import PersonErased
-from obligor.journal import queries as q
 from obligor.journal.sealing import open_event
-from obligor.journal.sqlite import storage
-from obligor.journal.sqlite_store import SqliteStore
+from obligor.journal.store import LookupRow, Store, WrongStatement
 from obligor.journal.types import Projection, Registry
 from obligor.journal.vault import Vault
 from obligor.journal.view import SLOTS_CACHED, Slot, fold_stream
@@ -27,31 +24,32 @@ LOOKUPS = "lookup"
 class Projector:
     """Makes and fills what follows from the events. It is used by the thread that writes, between groups."""
 
-    def __init__(self, store: SqliteStore, vault: Vault, registry: Registry) -> None:
+    def __init__(self, store: Store, vault: Vault, registry: Registry) -> None:
+        """Take what is registered.
+
+        Raises:
+            InvariantBroken: a projection's DDL is wrong, or its tables are not called as they must be.
+        """
         self._store = store
         self._vault = vault
         self._registry = registry
-        self._tables = {each.name: _tables(each) for each in registry.projections}
+        for each in registry.projections:
+            _check_names(each, store)
 
     def prepare(self) -> list[str]:
         """Bring the tables in line with what is registered; the names of projections that were filled anew.
 
         Raises:
-            InvariantBroken: a projection's tables are not called as they must be.
             StoreFailed: nothing was changed.
         """
-        with storage():
-            rows = self._store.connection.execute("SELECT name, digest, tables FROM projection").fetchall()
-        known = {name: (digest, tables.split()) for name, digest, tables in rows}
+        known = self._store.projections()
         wanted = {each.name: _digest(each) for each in self._registry.projections}
         stale = [name for name in known if name not in wanted]
-        changed = [name for name in wanted if known.get(name, ("", []))[0] != wanted[name]]
+        changed = [name for name in wanted if known.get(name) != wanted[name]]
         if stale or changed:
-            with self._transaction():
+            with _transaction(self._store):
                 for name in stale:
-                    self._drop(name, known[name][1])
-                for name in changed:
-                    self._drop(name, known.get(name, ("", []))[1])
+                    self._store.drop_projection(name)
                 self._fill(changed)
         return changed
 
@@ -69,71 +67,47 @@ class Projector:
         for name in chosen:
             if name not in every:
                 raise NotFound(f"there is no projection {name!r}; there are {', '.join(every)}")
-        with self._transaction():
-            for name in chosen:
-                if name == LOOKUPS:
-                    self._run("DELETE FROM lookup")
-                    self._run("DELETE FROM subject_event")
-                else:
-                    self._drop(name, self._tables[name])
+        with _transaction(self._store):
             self._fill(chosen)
         return chosen
 
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._store)
-
-    def _drop(self, name: str, tables: list[str]) -> None:
-        for table in tables:
-            self._run(f'DROP TABLE IF EXISTS "{table}"')
-        self._run("DELETE FROM projection WHERE name = ?", name)
-
     def _fill(self, names: list[str]) -> None:
+        """Make the tables of these anew, and replay every event into them."""
         chosen = [each for each in self._registry.projections if each.name in names]
         for each in chosen:
-            self._run(each.schema)
-            row = (each.name, _digest(each), " ".join(self._tables[each.name]))
-            self._run("INSERT INTO projection VALUES (?, ?, ?)", *row)
+            self._store.drop_projection(each.name)
+            self._store.make_projection(each.name, _digest(each), each.schema)
+        if LOOKUPS in names:
+            self._store.clear_lookups()
         for head in self._store.heads():
             states = _Replay(self._store, self._vault, self._registry, head.tenant)
             for event in states.events(head.size):
                 for each in chosen:
                     self._store.run(each.project(event, states))
                 if LOOKUPS in names:
-                    self._look_up(event)
-
-    def _look_up(self, event: Event) -> None:
-        rows = [(event.tenant, each.kind, each.key, each.value, each.person) for each in self._registry.lookups(event)]
-        self._store.run([(q.UPSERT_LOOKUP, row) for row in rows])
-        subjects = dict.fromkeys(event.subjects)
-        self._store.run([(q.INSERT_SUBJECT, (event.tenant, each, event.known_seq)) for each in subjects])
-        if isinstance(event.body, PersonErased):
-            self._run(q.PURGE_LOOKUPS, event.tenant, event.body.person_id)
-
-    def _run(self, sql: str, *values: str) -> None:
-        with storage():
-            self._store.connection.execute(sql, values or None).fetchall()
+                    found = self._registry.lookups(event)
+                    rows = [
+                        LookupRow(event.tenant, each.kind, each.key, each.value, each.person)
+                        for each in found
+                    ]
+                    self._store.look_up(event, rows)
 
 
-class _Transaction:
-    """All or nothing."""
-
-    def __init__(self, store: SqliteStore) -> None:
-        self._store = store
-
-    def __enter__(self) -> None:
-        self._store.begin()
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self._store.commit()
-        else:
-            self._store.rollback()
+@contextmanager
+def _transaction(store: Store) -> Iterator[None]:
+    store.begin()
+    try:
+        yield
+    except BaseException:
+        store.rollback()
+        raise
+    store.commit()
 
 
 class _Replay:
     """Implements `States` over the events of one tenant as they come again."""
 
-    def __init__(self, store: SqliteStore, vault: Vault, registry: Registry, tenant: str) -> None:
+    def __init__(self, store: Store, vault: Vault, registry: Registry, tenant: str) -> None:
         self.tenant = tenant
         self._store = store
         self._vault = vault
@@ -141,6 +115,7 @@ class _Replay:
         self._size = 0
         self._slots: OrderedDict[str, Slot] = OrderedDict()
         self._memories: dict[str, Any] = {}
+        self.before: Any = None
 
     def events(self, size: int) -> Iterator[Event]:
         """Each event, once the states are those after it."""
@@ -168,12 +143,12 @@ class _Replay:
         return self._memories[name]
 
     def _apply(self, event: Event) -> None:
+        slot = self._slot(event.stream) if event.stream_version > 1 else None
+        self.before = slot.state if slot is not None else None
         self._size = event.known_seq + 1
-        slot = self._slots.get(event.stream)
-        if event.stream_version == 1 or slot is not None:
-            self._slots[event.stream] = self._next(slot, event)
-            if len(self._slots) > SLOTS_CACHED:
-                self._slots.popitem(last=False)
+        self._slots[event.stream] = self._next(slot, event)
+        if len(self._slots) > SLOTS_CACHED:
+            self._slots.popitem(last=False)
         for name, memory in self._memories.items():
             self._remember(name, memory, event)
 
@@ -206,25 +181,12 @@ def _digest(projection: Projection) -> str:
     return sha256_hex(projection.schema.encode())
 
 
-def _tables(projection: Projection) -> list[str]:
-    """The tables a projection's DDL makes.
-
-    Raises:
-        InvariantBroken: the DDL is wrong, or a table is not the projection's by its name.
-    """
-    scratch = apsw.Connection(":memory:")
-    try:
-        scratch.execute(projection.schema).fetchall()
-        found = [
-            row[0]
-            for row in scratch.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
-        ]
-    except apsw.Error as error:
-        raise InvariantBroken(f"the schema of projection {projection.name} is wrong: {error}") from error
-    finally:
-        scratch.close()
+def _check_names(projection: Projection, store: Store) -> None:
     own = f"p_{projection.name}"
-    for table in found:
+    try:
+        tables = store.tables_of(projection.schema)
+    except WrongStatement as error:
+        raise InvariantBroken(f"the schema of projection {projection.name} is wrong: {error}") from error
+    for table in tables:
         if table != own and not table.startswith(f"{own}_"):
             raise InvariantBroken(f"projection {projection.name} makes a table {table}, not {own} or {own}_…")
-    return found

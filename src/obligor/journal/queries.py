@@ -22,25 +22,35 @@ PENDING_ERASURES = "SELECT tenant, person, known_seq, classes FROM erasure ORDER
 
 HEAD = "SELECT tenant, size, root FROM head WHERE tenant = ?"
 HEADS = "SELECT tenant, size, root FROM head ORDER BY tenant"
-EVENTS = f"SELECT {_EVENT} FROM event WHERE tenant = ? AND known_seq >= ? AND known_seq < ? ORDER BY known_seq LIMIT ?"
+EVENTS = (
+    f"SELECT {_EVENT} FROM event WHERE tenant = ? AND known_seq >= ? AND known_seq < ? "
+    "ORDER BY known_seq LIMIT ?"
+)
 EVENT_BY_ID = f"SELECT {_EVENT} FROM event WHERE tenant = ? AND id = ?"
 STREAM = (
     f"SELECT {_EVENT} FROM event WHERE tenant = ? AND stream = ? AND stream_version > ? "
     "ORDER BY stream_version LIMIT ?"
 )
 STREAM_VERSION = "SELECT max(stream_version) FROM event WHERE tenant = ? AND stream = ?"
-HAS_EVENT = "SELECT 1 FROM event WHERE tenant = ? AND id = ?"
+# The ids lead: each is looked for in the index.
+TAKEN = "SELECT value FROM json_each(?) CROSS JOIN event ON event.tenant = ? AND event.id = value"
 FIND = "SELECT value FROM lookup WHERE tenant = ? AND kind = ? AND key = ?"
 ANSWER = "SELECT tenant, key, body, person, answer FROM idempotency WHERE tenant = ? AND key = ?"
 CURSOR = "SELECT known_seq FROM cursor WHERE tenant = ? AND name = ?"
 TILE = "SELECT hashes FROM tile WHERE tenant = ? AND level = ? AND position = ?"
 LEAVES = "SELECT leaf FROM event WHERE tenant = ? AND known_seq >= ? AND known_seq < ? ORDER BY known_seq"
 LAST_CHECKPOINT = "SELECT tenant, size, note FROM checkpoint WHERE tenant = ? ORDER BY size DESC LIMIT 1"
-CHECKPOINTS = "SELECT tenant, size, note FROM checkpoint WHERE tenant = ? ORDER BY size"
+CHECKPOINTS = "SELECT tenant, size, note FROM checkpoint WHERE tenant = ? ORDER BY size DESC LIMIT ?"
+
+PROJECTIONS = "SELECT name, digest FROM projection ORDER BY name"
+PROJECTION_TABLES = "SELECT tables FROM projection WHERE name = ?"
+INSERT_PROJECTION = "INSERT INTO projection VALUES (?, ?, ?)"
+DELETE_PROJECTION = "DELETE FROM projection WHERE name = ?"
+TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name"
 
 
 def select_events(
-    tenant: str, stream: str | None, subject: str | None, types: list[str] | None
+    tenant: str, stream: str | None = None, subject: str | None = None, types: list[str] | None = None
 ) -> tuple[str, tuple[str, ...]]:
     """A statement for events that meet every condition given, and its first values.
 

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import apsw
-
 from obligor.events import Parts
 from obligor.journal import queries as q
-from obligor.journal.schema import FILE, VERSION
-from obligor.journal.sealing import commitment_keys, decode_envelope, open_event, open_parts
-from obligor.journal.sqlite import connect, storage
-from obligor.journal.store import EventRow
+from obligor.journal.sealing import commitment_keys, open_event, open_parts
+from obligor.journal.sqlite_rows import SqliteRows
+from obligor.journal.store import EventRow, Rows
+from obligor.journal.tree import WIDTH
 from obligor.journal.vault import NO_KEYS, Vault
-from obligor.kernel import Conflict, Event, NotFound, Unavailable
+from obligor.kernel import Event, NotFound, Unavailable
 from obligor.proof import StoredEntry, TileReader, consistency, inclusion
 
 __all__ = ["Opened", "Reader", "open_reader"]
-
-CONNECTIONS_KEPT = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +32,15 @@ class Opened:
 class Reader:
     """Read-only connections to one journal; each call sees what was committed when it started."""
 
-    def __init__(self, directory: Path, vault: Vault | None, *, vfs: str | None = None) -> None:
+    def __init__(self, rows: Rows, vault: Vault | None) -> None:
         """See `open_reader` and `Journal.reader`. Without a vault, bodies stay shut."""
-        self._path = directory / FILE
+        self._rows = rows
+        self._all = rows.all
         self._vault = vault
-        self._vfs = vfs
-        self._free: deque[apsw.Connection] = deque()
-        self._closed = False
-        with self._connection() as connection:
-            found = connection.pragma("user_version")
-            if found != VERSION:
-                raise Conflict(f"the store has format {found}, this release reads {VERSION}")
 
     def close(self) -> None:
-        """Close what is not in use; what is, is closed when it is given back."""
-        self._closed = True
-        while self._free:
-            self._free.pop().close()
+        """Let go of the connections."""
+        self._rows.close()
 
     # ---- events
 
@@ -101,7 +87,8 @@ class Reader:
         """
         stop = self.size(tenant) if upto is None else upto
         wanted = sorted(types) if types is not None else None
-        for row in self._find(tenant, stream, subject, wanted, after, stop, limit):
+        sql, values = q.select_events(tenant, stream, subject, wanted)
+        for row in self._pages(sql, values, after, stop, limit):
             yield self._open(row)
 
     def find(self, tenant: str, kind: str, key: str) -> str | None:
@@ -109,25 +96,18 @@ class Reader:
         rows = self._all(q.FIND, (tenant, kind, key))
         return rows[0][0] if rows else None
 
-    def cursor(self, tenant: str, name: str) -> int | None:
-        """The last `known_seq` a processor has dealt with, or None."""
+    def cursor(self, tenant: str, name: str) -> int:
+        """The last `known_seq` a processor has dealt with; -1 before the first."""
         rows = self._all(q.CURSOR, (tenant, name))
-        return int(rows[0][0]) if rows else None
+        return int(rows[0][0]) if rows else -1
 
-    def query(self, sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[dict[str, Any]]:
+    def query(self, sql: str, params: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
         """Rows of projections, by column name.
 
         Raises:
             StoreFailed: the statement is wrong, or wants to write.
         """
-        found: list[dict[str, Any]] = []
-        with self._connection() as connection:
-            cursor = connection.execute(sql, params)
-            names: list[str] = []
-            for row in cursor:
-                names = names or [column[0] for column in cursor.get_description()]
-                found.append(dict(zip(names, row, strict=True)))
-        return found
+        return self._rows.named(sql, params)
 
     # ---- proof
 
@@ -142,12 +122,18 @@ class Reader:
     def entries(self, tenant: str, start: int = 0, stop: int | None = None) -> Iterator[StoredEntry]:
         """What the log says of events with start <= known_seq < stop, in order."""
         last = self.size(tenant) if stop is None else stop
-        for row in self._find(tenant, None, None, None, start - 1, last, None):
+        sql, values = q.select_events(tenant)
+        for row in self._pages(sql, values, start - 1, last):
             yield _entry(row)
 
-    def checkpoints(self, tenant: str) -> list[str]:
-        """The signed checkpoints that are kept, from the smallest size to the largest."""
-        return [row[2] for row in self._all(q.CHECKPOINTS, (tenant,))]
+    def checkpoints(self, tenant: str, *, last: int | None = None) -> list[str]:
+        """The signed checkpoints that are kept, or the last ones, from the smallest size to the largest.
+
+        The writer stores one with its next group or when it has nothing else to do: `Journal.checkpoint` may
+        be ahead of these.
+        """
+        rows = self._all(q.CHECKPOINTS, (tenant, -1 if last is None else last))
+        return [row[2] for row in reversed(rows)]
 
     def opened(self, tenant: str, event_id: str) -> Opened:
         """An event with what its commitment was made of, to open single fields of it.
@@ -162,16 +148,17 @@ class Reader:
         return Opened(event, parts, commitment_keys(parts, ring, event.id))
 
     def read_tile(self, tenant: str) -> Callable[[int, int, int], bytes]:
-        """Tiles by (level, index, width), as C2SP tlog-tiles has them: `width` hashes of 32 bytes."""
+        """Reads tiles by (level, index, width), as C2SP tlog-tiles has them: 32 bytes for each hash.
 
-        def read(level: int, index: int, width: int) -> bytes:
+        A tile comes as far as it is filled, so there may be more than `width` hashes.
+        """
+
+        def read(level: int, index: int, _width: int) -> bytes:
             rows = self._all(q.TILE, (tenant, level, index))
-            if rows:
-                return bytes(rows[0][0][: 32 * width])
-            if level == 0:
-                start = 256 * index
-                return b"".join(row[0] for row in self._all(q.LEAVES, (tenant, start, start + width)))
-            return b""
+            if rows or level:
+                return bytes(rows[0][0]) if rows else b""
+            start = WIDTH * index
+            return b"".join(row[0] for row in self._all(q.LEAVES, (tenant, start, start + WIDTH)))
 
         return read
 
@@ -185,17 +172,9 @@ class Reader:
 
     # ---- rows
 
-    def _find(
-        self,
-        tenant: str,
-        stream: str | None,
-        subject: str | None,
-        types: list[str] | None,
-        after: int,
-        stop: int,
-        limit: int | None,
+    def _pages(
+        self, sql: str, values: tuple[str, ...], after: int, stop: int, limit: int | None = None
     ) -> Iterator[EventRow]:
-        sql, values = q.select_events(tenant, stream, subject, types)
         left = limit
         while left is None or left > 0:
             page = q.PAGE if left is None else min(left, q.PAGE)
@@ -223,27 +202,6 @@ class Reader:
             raise Unavailable("this reader was opened without keys: bodies of events stay shut")
         return self._vault
 
-    def _all(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        with self._connection() as connection:
-            return connection.execute(sql, values).fetchall()
-
-    @contextmanager
-    def _connection(self) -> Iterator[apsw.Connection]:
-        if self._closed:
-            raise Unavailable("the journal is closed")
-        with storage():
-            try:
-                connection = self._free.pop()
-            except IndexError:
-                connection = connect(self._path, read_only=True, vfs=self._vfs)
-            try:
-                yield connection
-            finally:
-                if self._closed or len(self._free) >= CONNECTIONS_KEPT:
-                    connection.close()
-                else:
-                    self._free.append(connection)
-
 
 def open_reader(directory: Path, vault: Vault | None = None, *, vfs: str | None = None) -> Reader:
     """Read a journal, beside the process that writes it or alone.
@@ -255,7 +213,7 @@ def open_reader(directory: Path, vault: Vault | None = None, *, vfs: str | None 
         NotFound: there is no journal in the directory.
         Conflict: it was written by another release.
     """
-    return Reader(directory, vault, vfs=vfs)
+    return Reader(SqliteRows(directory, vfs=vfs), vault)
 
 
 def _entry(row: EventRow) -> StoredEntry:

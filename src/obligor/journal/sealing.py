@@ -1,13 +1,12 @@
 """From an event to what is kept of it, and back: sealed parts, and the envelope they are bound to.
 
-The sealed bytes of an event are a MessagePack map from class to bytes: nonce and ciphertext (AES-256-GCM), the
-canonical JSON itself for OPEN, nothing for a class whose key was destroyed before the event came.
+The sealed bytes of an event are a MessagePack map from class to bytes: nonce and ciphertext (AES-256-GCM),
+the canonical JSON itself for OPEN, nothing for a class whose key was destroyed before the event came.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -16,9 +15,11 @@ from obligor.events import FieldClass, Parts, join
 from obligor.journal.keys import NONCE_BYTES
 from obligor.journal.store import EventRow
 from obligor.journal.vault import NO_KEYS, ClassKey, Ring, Vault
-from obligor.kernel import Corrupted, Entropy, Envelope, Event, encode
+from obligor.kernel import Corrupted, Entropy, Envelope, Event
+from obligor.proof import OPEN_KEY, salts_key
 
 __all__ = [
+    "commitment_keys",
     "decode_envelope",
     "encode_envelope",
     "event_of",
@@ -32,13 +33,14 @@ __all__ = [
 _PACK = msgspec.msgpack.Encoder().encode
 _UNPACK = msgspec.msgpack.Decoder(dict[str, bytes]).decode
 _JSON = msgspec.json.Decoder().decode
+_WRITE = msgspec.json.Encoder(order="sorted").encode
 _ENVELOPE = msgspec.json.Decoder(Envelope).decode
-_CLASSES = {kind.value: kind for kind in FieldClass}
+_CLASSES = {kind.value: kind for kind in sorted(FieldClass)}
 
 
-def encode_envelope(fields: Mapping[str, Any]) -> bytes:
-    """The canonical bytes of an envelope."""
-    return encode(fields)
+def encode_envelope(envelope: Envelope) -> bytes:
+    """The canonical bytes of an envelope: those of `kernel.encode`, which is slower for what it checks."""
+    return _WRITE(envelope)
 
 
 def decode_envelope(data: bytes) -> Envelope:
@@ -72,15 +74,15 @@ def seal_parts(
         KeyError: a class that is to be sealed has no key.
     """
     sealed: dict[str, bytes] = {}
-    for kind in sorted((*plain, *dropped)):
+    for name, kind in _CLASSES.items():
         if kind in dropped:
-            sealed[kind.value] = b""
-        elif kind is FieldClass.OPEN:
-            sealed[kind.value] = plain[kind]
-        else:
-            nonce = entropy.bytes(NONCE_BYTES)
-            bound = b"%b\n%b" % (envelope, kind.value.encode())
-            sealed[kind.value] = nonce + keys[kind].aead.encrypt(nonce, plain[kind], bound)
+            sealed[name] = b""
+        elif kind in plain:
+            data = plain[kind]
+            if kind is not FieldClass.OPEN:
+                nonce = entropy.bytes(NONCE_BYTES)
+                data = nonce + keys[kind].aead.encrypt(nonce, data, b"%b\n%b" % (envelope, name.encode()))
+            sealed[name] = data
     return _PACK(sealed)
 
 
@@ -101,7 +103,9 @@ def open_parts(row: EventRow, ring: Ring) -> tuple[Parts, frozenset[str]]:
                 erased.append(name)
             else:
                 bound = b"%b\n%b" % (row.envelope, name.encode())
-                parts[kind] = _JSON(ring.keys[kind].aead.decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], bound))
+                parts[kind] = _JSON(
+                    ring.keys[kind].aead.decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], bound)
+                )
     except (InvalidTag, KeyError, ValueError, msgspec.MsgspecError):
         raise Corrupted(f"the body of event {row.known_seq} of {row.tenant} does not open") from None
     return parts, frozenset(erased)

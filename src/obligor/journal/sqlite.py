@@ -34,12 +34,12 @@ def storage() -> Iterator[None]:
     """Turns what APSW raises into StoreFailed."""
     try:
         yield
-    except apsw.Error as error:
+    except (apsw.Error, OSError) as error:
         raise failing(error) from error
 
 
-def failing(error: apsw.Error) -> StoreFailed:
-    """What the journal calls an error of SQLite."""
+def failing(error: apsw.Error | OSError) -> StoreFailed:
+    """What the journal calls an error of SQLite or the file system."""
     return StoreFailed(f"{type(error).__name__}: {error}")
 
 
@@ -74,6 +74,10 @@ def connect(
         if read_only:
             connection = _open_to_read(path, vfs)
         else:
+            if not path.exists():
+                # SQLite gives its other files the mode of this one. Once it is open, nobody else may open and
+                # close it in this process: that would release SQLite's locks.
+                os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
             connection = apsw.Connection(str(path), flags=READ_WRITE, vfs=vfs)
         try:
             _configure(connection, read_only=read_only, synchronous=synchronous)

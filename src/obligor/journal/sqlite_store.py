@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import apsw
 
+from obligor.events import PersonErased
 from obligor.journal import queries as q
 from obligor.journal.schema import FILE, SCHEMA, VERSION
 from obligor.journal.sqlite import BUSY_MS, adopt, connect, failing, fetch, truncate_wal
@@ -18,10 +20,12 @@ from obligor.journal.store import (
     ErasureRow,
     EventRow,
     Head,
+    LookupRow,
     StoreFailed,
+    WrongStatement,
 )
 from obligor.journal.types import Statement
-from obligor.kernel import InvariantBroken
+from obligor.kernel import Event
 
 __all__ = ["SqliteStore"]
 
@@ -62,13 +66,7 @@ class SqliteStore:
         path = directory / FILE
         connection = connect(path, synchronous=synchronous, vfs=vfs)
         adopt(connection, SCHEMA, VERSION)
-        path.chmod(0o600)
         return cls(connection)
-
-    @property
-    def connection(self) -> apsw.Connection:
-        """The connection itself, for what only SQLite needs."""
-        return self._connection
 
     # ---- transactions
 
@@ -93,7 +91,7 @@ class SqliteStore:
         """Write a group's rows.
 
         Raises:
-            InvariantBroken: a statement of a projection is wrong.
+            WrongStatement: one of a projection's.
             StoreFailed: anything else.
         """
         many = self._connection.executemany
@@ -120,13 +118,13 @@ class SqliteStore:
         """A projection's statements in order, equal ones that follow each other together.
 
         Raises:
-            InvariantBroken: SQLite does not accept one.
+            WrongStatement: SQLite does not accept one.
         """
         try:
             for sql, rows in _runs(statements):
                 self._connection.executemany(sql, rows).fetchall()
         except _OUR_FAULT as error:
-            raise InvariantBroken(f"a projection's statement fails: {error}") from error
+            raise WrongStatement(f"a projection's statement fails: {error}") from error
         except apsw.Error as error:
             raise failing(error) from error
 
@@ -171,14 +169,15 @@ class SqliteStore:
         return int(self._value(q.STREAM_VERSION, (tenant, stream)) or 0)
 
     @fetch
-    def has_event(self, tenant: str, event_id: str) -> bool:
-        """Whether the id is taken."""
-        return self._value(q.HAS_EVENT, (tenant, event_id)) is not None
+    def taken(self, tenant: str, ids: Iterable[str]) -> list[str]:
+        """One statement for all."""
+        return [row[0] for row in self._execute(q.TAKEN, (json.dumps([*ids]), tenant))]
 
     @fetch
     def find(self, tenant: str, kind: str, key: str) -> str | None:
         """The value of a lookup."""
-        return self._value(q.FIND, (tenant, kind, key))
+        value: str | None = self._value(q.FIND, (tenant, kind, key))
+        return value
 
     @fetch
     def answer(self, tenant: str, key: str) -> AnswerRow | None:
@@ -189,12 +188,14 @@ class SqliteStore:
     @fetch
     def cursor(self, tenant: str, name: str) -> int | None:
         """A processor's cursor."""
-        return self._value(q.CURSOR, (tenant, name))
+        value: int | None = self._value(q.CURSOR, (tenant, name))
+        return value
 
     @fetch
     def tile(self, tenant: str, level: int, position: int) -> bytes | None:
         """The hashes of a tile."""
-        return self._value(q.TILE, (tenant, level, position))
+        value: bytes | None = self._value(q.TILE, (tenant, level, position))
+        return value
 
     @fetch
     def leaves(self, tenant: str, start: int, stop: int) -> list[bytes]:
@@ -211,6 +212,58 @@ class SqliteStore:
     def pending_erasures(self) -> Sequence[ErasureRow]:
         """In the order they came."""
         return [ErasureRow(*row) for row in self._execute(q.PENDING_ERASURES)]
+
+    # ---- projections
+
+    def tables_of(self, schema: str) -> list[str]:
+        """Tried out in a database in memory.
+
+        Raises:
+            WrongStatement: it is no DDL.
+        """
+        scratch = apsw.Connection(":memory:")
+        try:
+            scratch.execute(schema).fetchall()
+            return [str(row[0]) for row in scratch.execute(q.TABLES)]
+        except apsw.Error as error:
+            raise WrongStatement(str(error)) from error
+        finally:
+            scratch.close()
+
+    @fetch
+    def projections(self) -> dict[str, str]:
+        """Names and digests of schemas."""
+        return {str(name): str(digest) for name, digest in self._execute(q.PROJECTIONS)}
+
+    @fetch
+    def make_projection(self, name: str, digest: str, schema: str) -> None:
+        """Make its tables, and note which."""
+        self._execute(schema).fetchall()
+        self._execute(q.INSERT_PROJECTION, (name, digest, " ".join(self.tables_of(schema))))
+
+    @fetch
+    def drop_projection(self, name: str) -> None:
+        """Take the tables away that were noted when it was made."""
+        for table in str(self._value(q.PROJECTION_TABLES, (name,)) or "").split():
+            self._execute(f'DROP TABLE IF EXISTS "{table}"').fetchall()
+        self._execute(q.DELETE_PROJECTION, (name,))
+
+    @fetch
+    def clear_lookups(self) -> None:
+        """Delete all lookups and the index of subjects."""
+        self._execute("DELETE FROM lookup")
+        self._execute("DELETE FROM subject_event")
+
+    @fetch
+    def look_up(self, event: Event, rows: Iterable[LookupRow]) -> None:
+        """Write what finds an event; an erasure takes out what found its person."""
+        self._connection.executemany(q.UPSERT_LOOKUP, rows)
+        subjects = dict.fromkeys(event.subjects)
+        self._connection.executemany(
+            q.INSERT_SUBJECT, [(event.tenant, each, event.known_seq) for each in subjects]
+        )
+        if isinstance(event.body, PersonErased):
+            self._execute(q.PURGE_LOOKUPS, (event.tenant, event.body.person_id))
 
     # ---- between groups
 

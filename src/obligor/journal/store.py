@@ -6,12 +6,12 @@ The fold of a group is the same over every store: it reads committed rows throug
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from obligor.journal.types import Statement
-from obligor.kernel import ObligorError
+from obligor.kernel import Event, ObligorError
 
 __all__ = [
     "AnswerRow",
@@ -22,14 +22,20 @@ __all__ = [
     "EventRow",
     "Head",
     "LookupRow",
+    "Rows",
     "Store",
     "StoreFailed",
     "TileRow",
+    "WrongStatement",
 ]
 
 
 class StoreFailed(ObligorError):
     """The store could not read or write: no space, an I/O error, a lock. Nothing was half done."""
+
+
+class WrongStatement(ObligorError):
+    """A projection's statement is not one the store accepts: its command's fault, not the store's."""
 
 
 class EventRow(NamedTuple):
@@ -58,7 +64,7 @@ class LookupRow(NamedTuple):
 
 
 class AnswerRow(NamedTuple):
-    """The answer under an idempotency key. `answer` is None once it was erased, sealed where there is a person.
+    """The answer under an idempotency key, sealed where there is a person, None once it was erased.
 
     `key` and `body` are keyed hashes: senders put what they like into a key.
     """
@@ -131,6 +137,25 @@ class Batch:
     statements: list[list[Statement]] = field(default_factory=list)
 
 
+class Rows(Protocol):
+    """The readers' side of a store, from any thread. Every method may raise StoreFailed."""
+
+    def all(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """The rows of one of our own statements, as of one moment."""
+        ...
+
+    def named(self, sql: str, values: Sequence[Any] | Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The rows of any statement that reads, by column name."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything.
+
+        Afterwards every method raises Unavailable.
+        """
+        ...
+
+
 class Store(Protocol):
     """The writer's side of a store. From `begin` to `commit` or `rollback` nobody else writes.
 
@@ -173,8 +198,8 @@ class Store(Protocol):
         """How many events a stream has."""
         ...
 
-    def has_event(self, tenant: str, event_id: str) -> bool:
-        """Whether an event with this id is kept."""
+    def taken(self, tenant: str, ids: Iterable[str]) -> list[str]:
+        """Those of these ids that events have already."""
         ...
 
     def find(self, tenant: str, kind: str, key: str) -> str | None:
@@ -203,6 +228,42 @@ class Store(Protocol):
 
     def pending_erasures(self) -> Sequence[ErasureRow]:
         """Erasures that were written but not finished."""
+        ...
+
+    def tables_of(self, schema: str) -> list[str]:
+        """The tables that DDL would make.
+
+        Raises:
+            WrongStatement: it is no DDL.
+        """
+        ...
+
+    def projections(self) -> dict[str, str]:
+        """The projections there are, each with the digest of its schema."""
+        ...
+
+    def make_projection(self, name: str, digest: str, schema: str) -> None:
+        """Make a projection's tables."""
+        ...
+
+    def drop_projection(self, name: str) -> None:
+        """Take a projection's tables away, if there are any."""
+        ...
+
+    def clear_lookups(self) -> None:
+        """Delete all lookups and the index of subjects."""
+        ...
+
+    def run(self, statements: Iterable[Statement]) -> None:
+        """A projection's statements, in order.
+
+        Raises:
+            WrongStatement: the store does not accept one.
+        """
+        ...
+
+    def look_up(self, event: Event, rows: Iterable[LookupRow]) -> None:
+        """Write what finds an event; an erasure takes out what found its person."""
         ...
 
     def purge(self) -> bool:

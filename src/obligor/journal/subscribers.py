@@ -99,8 +99,8 @@ class Subscriber:
             start = self._next.get(tenant, 0)
         try:
             return list(self._read(tenant, start, min(stop, start + READ_EVENTS)))
-        except Exception:
-            _log.exception("a subscriber could not read what it missed")
+        except Exception as error:  # noqa: BLE001  it may have been the store: again
+            _log.error("a subscriber could not read what it missed: %s", type(error).__name__)
             self._closing.wait(FIRST_PAUSE_SECONDS)
             return []
 
@@ -114,7 +114,7 @@ class Subscriber:
                 self._callback(events)
             except Exception as error:  # noqa: BLE001  whatever it is, order says: again
                 # The message could hold what the event says of a person.
-                _log.error("subscriber failed with %s, again in %.2f s", type(error).__name__, pause)  # noqa: TRY400
+                _log.error("subscriber failed with %s, again in %.2f s", type(error).__name__, pause)
                 self._closing.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
             else:

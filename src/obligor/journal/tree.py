@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from obligor.journal.store import TileRow
 from obligor.kernel import InvariantBroken
-from obligor.proof import Frontier, node_hash
+from obligor.proof import Frontier, root_of
 
 __all__ = ["LogTree"]
 
@@ -100,8 +100,4 @@ def _peaks(edges: list[bytearray]) -> list[bytes]:
 
 
 def _subtree(hashes: bytes | bytearray) -> bytes:
-    """The root over 2^n hashes, one after the other."""
-    level = [bytes(hashes[at : at + HASH_BYTES]) for at in range(0, len(hashes), HASH_BYTES)]
-    while len(level) > 1:
-        level = [node_hash(level[at], level[at + 1]) for at in range(0, len(level), 2)]
-    return level[0]
+    return root_of([bytes(hashes[at : at + HASH_BYTES]) for at in range(0, len(hashes), HASH_BYTES)])

@@ -6,7 +6,7 @@ events it proposes. It must be pure: it may be run again when its group could no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -26,10 +26,11 @@ __all__ = [
     "Idempotency",
     "Lookup",
     "Memory",
+    "Projecting",
     "Projection",
     "Registry",
-    "States",
     "Statement",
+    "States",
     "View",
 ]
 
@@ -64,6 +65,15 @@ class States(Protocol):
         ...
 
 
+class Projecting(States, Protocol):
+    """What a projection sees: the states after an event, and what the event's own stream was before it."""
+
+    @property
+    def before(self) -> Any:
+        """The fold of the event's stream before the event; None where it is the first, or without a fold."""
+        ...
+
+
 class View(States, Protocol):
     """What a command sees: everything accepted before it, earlier commands of its group included."""
 
@@ -84,6 +94,10 @@ class View(States, Protocol):
 
     def find(self, kind: str, key: str) -> str | None:
         """What was last looked up under (kind, key), or None."""
+        ...
+
+    def events(self, stream: str) -> Iterator[Event]:
+        """A stream's events in order, those of earlier commands of the group included."""
         ...
 
 
@@ -185,7 +199,7 @@ class Projection:
 
     name: str
     schema: str
-    project: Callable[[Event, States], Iterable[Statement]]
+    project: Callable[[Event, Projecting], Iterable[Statement]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
@@ -31,10 +31,6 @@ class Known(Protocol):
 
     def version(self, tenant: str, stream: str) -> int:
         """How many events a stream has."""
-        ...
-
-    def has_event(self, tenant: str, event_id: str) -> bool:
-        """Whether the id is taken."""
         ...
 
     def find(self, tenant: str, kind: str, key: str) -> str | None:
@@ -148,6 +144,7 @@ class CommandView:
         self._group = group
         self._now = now
         self._reads: dict[str, int] = {}
+        self.before: Any = None
         self.staged: list[Numbered] = []
         self.staged_slots: dict[str, Slot] = {}
         self.staged_finds: dict[tuple[str, str], LookupRow] = {}
@@ -187,6 +184,13 @@ class CommandView:
         """The value of a lookup."""
         row = self.staged_finds.get((kind, key)) or self._group.finds.get((kind, key))
         return row.value if row else self._known.find(self.tenant, kind, key)
+
+    def events(self, stream: str) -> Iterator[Event]:
+        """A stream's events, committed and not."""
+        yield from self._known.events(self.tenant, stream)
+        for numbered in (*self._group.accepted, *self.staged):
+            if numbered.event.stream == stream:
+                yield numbered.event
 
     def memory(self, name: str) -> Any:
         """A registered memory."""

@@ -20,6 +20,7 @@ T = TypeVar("T")
 QUEUE_LIMIT = 16_384
 GROUP_LIMIT = 1_024
 IDLE_SECONDS = 0.05
+LONGEST_IDLE_SECONDS = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -35,8 +36,8 @@ class Processor(Protocol):
         """What can wait until answers have left."""
         ...
 
-    def idle(self) -> None:
-        """What can wait until there is nothing else to do."""
+    def idle(self) -> bool:
+        """What can wait until there is nothing else to do; whether all of it is done."""
         ...
 
     @property
@@ -70,7 +71,7 @@ class Writer:
         self._queue: deque[_Waiting] = deque()
         self._jobs: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._changed = threading.Condition()
-        self._waiting = False
+        self._sleeps = False
         self._closing = False
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
@@ -85,7 +86,12 @@ class Writer:
         return self._thread.is_alive() and not self._closing and self._failure is None
 
     @property
-    def queued(self) -> int:
+    def failure(self) -> BaseException | None:
+        """What stopped the journal, if anything has."""
+        return self._failure
+
+    @property
+    def waiting(self) -> int:
         """How many commands wait."""
         return len(self._queue)
 
@@ -146,7 +152,7 @@ class Writer:
             refusal = self._refusal(len(waiting))
             if refusal is None:
                 self._queue.extend(waiting)
-                if self._waiting:
+                if self._sleeps:
                     self._changed.notify()
         if refusal is not None:
             for item in waiting:
@@ -182,18 +188,18 @@ class Writer:
 
     def _wait(self) -> bool:
         """Until there is something to do; False when there is nothing and never will be."""
+        pause = IDLE_SECONDS
         while True:
             with self._changed:
                 if self._queue or self._jobs:
                     return True
                 if self._closing:
                     return False
-                self._waiting = True
-                timeout = IDLE_SECONDS if self._processor.unfinished else None
-                woken = self._changed.wait(timeout)
-                self._waiting = False
-            if not woken:
-                self._processor.idle()
+                self._sleeps = True
+                woken = self._changed.wait(pause if self._processor.unfinished else None)
+                self._sleeps = False
+            if not woken and not self._processor.idle():
+                pause = min(2 * pause, LONGEST_IDLE_SECONDS)
 
     def _run_jobs(self) -> None:
         while self._jobs:

@@ -9,7 +9,16 @@ from obligor.kernel.calendar import (
     days_between,
     is_business_day,
 )
-from obligor.kernel.canonical import MAX_BYTES, MAX_DEPTH, MAX_INTEGER, digest, encode, parse, sha256_hex
+from obligor.kernel.canonical import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    MAX_INTEGER,
+    digest,
+    encode,
+    encode_each,
+    parse,
+    sha256_hex,
+)
 from obligor.kernel.envelope import Body, Draft, Envelope, Event, Fact
 from obligor.kernel.errors import (
     Conflict,
@@ -88,6 +97,7 @@ __all__ = [
     "derived_id",
     "digest",
     "encode",
+    "encode_each",
     "format_minor",
     "is_business_day",
     "parse",

@@ -34,7 +34,7 @@ def uuid7(at: datetime, entropy: bytes) -> str:
 
 
 def derived_id(*parts: str | int) -> str:
-    """A UUID of version 8 (RFC 9562, 5.8): the first 122 free bits of SHA-256 over the parts' canonical bytes.
+    """A UUID of version 8 (RFC 9562, 5.8): 122 bits of SHA-256 over the parts' canonical bytes.
 
     The same parts in the same order always give the same id; ("ab", "c") and ("a", "bc") give two.
     """

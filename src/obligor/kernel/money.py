@@ -12,7 +12,7 @@ from obligor.kernel.errors import InvalidInput
 
 __all__ = ["EXPONENTS", "Money", "currency", "format_minor", "round_half_even", "split", "to_minor"]
 
-# ISO 4217, table A.1 (active codes that have minor units, 2026), by exponent; all that are not named have 2.
+# ISO 4217, list one as published on 2026-01-01: the codes that have minor units, by their number of digits.
 _BY_EXPONENT = {
     0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
     2: (

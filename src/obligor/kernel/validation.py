@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -57,7 +57,7 @@ AwareTime = Annotated[
     datetime,
     Meta(
         tz=True,
-        description=f"a time with its zone (RFC 3339) from {YEARS[0]} to {YEARS[-1]}, such as 2026-01-31T08:30:00Z",
+        description=f"a time with its zone (RFC 3339), {YEARS[0]} to {YEARS[-1]}, as 2026-01-31T08:30:00Z",
     ),
 ]
 Day = Annotated[date, Meta(description=f"a date from {YEARS[0]} to {YEARS[-1]}, such as 2026-01-31")]
@@ -153,7 +153,7 @@ def _is_struct(kind: Any) -> bool:
 
 
 def _violations(value: Any, kind: Any, path: str) -> Iterator[Violation]:
-    """Everything wrong with a value, field by field: the slow path, taken only once it is known to be wrong."""
+    """Everything wrong with a value, field by field: the slow path, for what is known to be wrong."""
     try:
         msgspec.convert(value, kind)
     except (msgspec.ValidationError, OverflowError) as error:
@@ -228,22 +228,25 @@ def _described(kind: Any) -> str | None:
             if isinstance(meta, Meta) and meta.description:
                 return meta.description
     if get_origin(kind) in {Union, types.UnionType}:
-        parts = [_described(part) or _WORDS.get(part) for part in get_args(kind)]
+        parts = [_described(part) for part in get_args(kind)]
         if all(parts):
             return ", or ".join(cast("list[str]", parts))
-    return _WORDS.get(kind)
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(map(str, get_args(kind)))
+    return _WORDS.get(kind) or _WORDS.get(get_origin(kind)) or ("an object" if _is_struct(kind) else None)
 
 
 _WORDS: dict[Any, str] = {
     bool: "true or false",
+    dict: "an object",
     date: "a date such as 2026-01-31",
     datetime: _TIME,
     int: "an integer",
+    list: "an array",
+    tuple: "an array",
     str: "text",
     type(None): "null",
 }
-
-_Error = Callable[[BaseException], str]
 
 
 def _accepted(error: BaseException) -> str:

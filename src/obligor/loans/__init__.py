@@ -1,6 +1,6 @@
 """Loans: products, schedules, the fold over a loan's events, days past due, and what each event posts."""
 
-from obligor.loans.account import Charge, Classification, Loan, Payment, Recovery, Terms, apply
+from obligor.loans.account import Charge, Classification, Loan, Payment, Recovery, Terms
 from obligor.loans.commands import (
     charge_fee,
     close,
@@ -11,6 +11,7 @@ from obligor.loans.commands import (
     reverse,
     write_off,
 )
+from obligor.loans.fold import apply
 from obligor.loans.interest import Outstanding
 from obligor.loans.overdue import InstalmentStanding
 from obligor.loans.postings import ACCOUNTS, STANDARD, Policy, Posting, balances, postings

@@ -5,35 +5,16 @@ The state is a value; an event makes a new one and copies no schedule.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable
 from datetime import date
-from itertools import accumulate
-from operator import attrgetter
-from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
-from obligor.events import (
-    Allocation,
-    ClassChanged,
-    FeeCharged,
-    Instalment,
-    LoanClosed,
-    LoanDisbursed,
-    LoanWrittenOff,
-    PartnerShare,
-    RecoveryReceived,
-    RepaymentReceived,
-    RepaymentReversed,
-)
-from obligor.kernel import Event, InvariantBroken
+from obligor.events import Allocation, Instalment, LoanDisbursed, LoanWrittenOff, PartnerShare
 from obligor.loans import interest, overdue
 from obligor.loans.interest import Outstanding
 from obligor.loans.overdue import InstalmentStanding
 
-__all__ = ["Charge", "Classification", "Loan", "Payment", "Recovery", "Terms", "apply"]
+__all__ = ["Charge", "Classification", "Loan", "Payment", "Recovery", "Terms"]
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -47,11 +28,20 @@ class Terms(msgspec.Struct, frozen=True):
 
 
 class Payment(msgspec.Struct, frozen=True):
-    """A repayment that stands: the event that told of it, its value date, and where it went."""
+    """A repayment that stands: the event that told of it, its value date, and where it went.
+
+    That is where the event said, unless its excess has since taken the place of a payment that was reversed.
+    """
 
     event_id: str
     value_on: date
     allocation: Allocation
+
+    @property
+    def amount_minor(self) -> int:
+        """What was paid."""
+        part = self.allocation
+        return part.fee_minor + part.interest_minor + part.principal_minor + part.excess_minor
 
 
 class Charge(msgspec.Struct, frozen=True):
@@ -90,6 +80,7 @@ class Loan(msgspec.Struct, frozen=True, kw_only=True):
 
     terms: Terms
     booked_on: date
+    on_schedule: int = 0
     payments: tuple[Payment, ...] = ()
     charges: tuple[Charge, ...] = ()
     recoveries: tuple[Recovery, ...] = ()
@@ -238,134 +229,3 @@ class Loan(msgspec.Struct, frozen=True, kw_only=True):
     def outstanding(self, on: date) -> Outstanding:
         """See `obligor.loans.interest.outstanding`."""
         return interest.outstanding(self, on)
-
-
-def apply(loan: Loan | None, event: Event) -> Loan:
-    """The fold: the state after one more event of the stream `loan/<id>`.
-
-    Raises:
-        InvariantBroken: an event that no command could have let through: not disbursed yet or already, of a
-            type that is none of a loan's, a reversal of a payment that does not stand, or a schedule whose
-            principal is not the amount lent.
-    """
-    body = event.body
-    if loan is None:
-        if type(body) is not LoanDisbursed:
-            raise InvariantBroken(f"{event.stream} begins with {event.type}, not with loan.disbursed")
-        return _disbursed(body)
-    step = _STEPS.get(type(body))
-    if step is None:
-        raise InvariantBroken(f"{event.stream} cannot take {event.type}")
-    return step(loan, event, body)
-
-
-def _disbursed(body: LoanDisbursed) -> Loan:
-    principal = tuple(accumulate(instalment.principal_minor for instalment in body.schedule))
-    due_interest = tuple(accumulate(instalment.interest_minor for instalment in body.schedule))
-    if not principal or principal[-1] != body.amount_minor:
-        raise InvariantBroken(f"the schedule of loan {body.loan_id} does not sum to the amount lent")
-    terms = Terms(
-        disbursed=body,
-        due_on=tuple(instalment.due_on for instalment in body.schedule),
-        owed_minor=tuple(a + b for a, b in zip(principal, due_interest, strict=True)),
-        principal_owed_minor=principal,
-        interest_owed_minor=due_interest,
-    )
-    return Loan(terms=terms, booked_on=body.disbursed_on)
-
-
-_VALUE_ON = attrgetter("value_on")
-
-
-def _repaid(loan: Loan, event: Event, body: RepaymentReceived) -> Loan:
-    part = body.allocation
-    payment = Payment(event.id, body.value_on, part)
-    payments = loan.payments
-    if not payments or payments[-1].value_on <= body.value_on:
-        payments = (*payments, payment)
-    else:
-        place = bisect_right(payments, body.value_on, key=_VALUE_ON)
-        payments = (*payments[:place], payment, *payments[place:])
-    return replace(
-        loan,
-        payments=payments,
-        booked_on=max(loan.booked_on, body.value_on),
-        principal_paid_minor=loan.principal_paid_minor + part.principal_minor,
-        interest_paid_minor=loan.interest_paid_minor + part.interest_minor,
-        fee_paid_minor=loan.fee_paid_minor + part.fee_minor,
-        excess_minor=loan.excess_minor + part.excess_minor,
-    )
-
-
-def _reversed(loan: Loan, event: Event, body: RepaymentReversed) -> Loan:
-    """The payment never came: it is gone from every date. What it repaid of a lost claim is lost too."""
-    place = next((i for i, p in enumerate(loan.payments) if p.event_id == event.replaces), None)
-    if place is None or loan.payments[place].allocation != body.allocation:
-        raise InvariantBroken(f"{event.stream}: event {event.id} reverses no payment that stands")
-    part = body.allocation
-    loss = loan.loss
-    if loss is not None:
-        loss = replace(
-            loss,
-            principal_minor=loss.principal_minor + part.principal_minor,
-            interest_minor=loss.interest_minor + part.interest_minor,
-            fee_minor=loss.fee_minor + part.fee_minor,
-        )
-    return replace(
-        loan,
-        payments=loan.payments[:place] + loan.payments[place + 1 :],
-        principal_paid_minor=loan.principal_paid_minor - part.principal_minor,
-        interest_paid_minor=loan.interest_paid_minor - part.interest_minor,
-        fee_paid_minor=loan.fee_paid_minor - part.fee_minor,
-        excess_minor=loan.excess_minor - part.excess_minor,
-        loss=loss,
-        closed_on=None,
-        closed_why=None,
-    )
-
-
-def _charged(loan: Loan, _: Event, body: FeeCharged) -> Loan:
-    charge = Charge(body.charged_on, body.amount_minor, body.kind)
-    place = bisect_right(loan.charges, charge.on, key=attrgetter("on"))
-    return replace(
-        loan,
-        charges=(*loan.charges[:place], charge, *loan.charges[place:]),
-        booked_on=max(loan.booked_on, body.charged_on),
-        fee_charged_minor=loan.fee_charged_minor + body.amount_minor,
-    )
-
-
-def _written_off(loan: Loan, _: Event, body: LoanWrittenOff) -> Loan:
-    return replace(loan, loss=body, booked_on=max(loan.booked_on, body.written_off_on))
-
-
-def _recovered(loan: Loan, _: Event, body: RecoveryReceived) -> Loan:
-    recovery = Recovery(body.value_on, body.amount_minor, body.cost_minor)
-    place = bisect_right(loan.recoveries, recovery.value_on, key=_VALUE_ON)
-    return replace(
-        loan,
-        recoveries=(*loan.recoveries[:place], recovery, *loan.recoveries[place:]),
-        booked_on=max(loan.booked_on, body.value_on),
-    )
-
-
-def _closed(loan: Loan, _: Event, body: LoanClosed) -> Loan:
-    return replace(
-        loan, closed_on=body.closed_on, closed_why=body.why, booked_on=max(loan.booked_on, body.closed_on)
-    )
-
-
-def _classed(loan: Loan, _: Event, body: ClassChanged) -> Loan:
-    found = Classification(body.on, body.five_tier, body.ifrs9_stage, body.non_performing)
-    return replace(loan, classification=found, booked_on=max(loan.booked_on, body.on))
-
-
-_STEPS: dict[type, Callable[[Loan, Event, Any], Loan]] = {
-    RepaymentReceived: _repaid,
-    RepaymentReversed: _reversed,
-    FeeCharged: _charged,
-    LoanWrittenOff: _written_off,
-    RecoveryReceived: _recovered,
-    LoanClosed: _closed,
-    ClassChanged: _classed,
-}

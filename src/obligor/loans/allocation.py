@@ -51,11 +51,12 @@ def _scheduled(
     went = {"fee": 0, "interest": 0, "principal": 0}
     within = [component for component in order if component != "fee"]
     now = bisect_right(terms.due_on, value_on)
+    begin = min(bisect_right(due[part], paid[part]) for part in within)
     left = amount_minor
 
     def cover(first: int, last: int) -> None:
         nonlocal left
-        for place in range(first, last):
+        for place in range(max(first, begin), last):
             for component in within:
                 part = min(left, max(0, due[component][place] - paid[component] - went[component]))
                 went[component] += part

@@ -122,26 +122,45 @@ def repay(
     )
 
 
-def reverse(loan: Loan, repayment: RepaymentReceived, why: str | None = None) -> RepaymentReversed:
-    """Undo a repayment, exactly as it was allocated. The event's `replaces` must name the repayment's event.
+def reverse(
+    loan: Loan, repayment: RepaymentReceived, why: str | None = None, *, event_id: str | None = None
+) -> RepaymentReversed:
+    """Undo a repayment: the money never came. The event's `replaces` must name the repayment's event.
 
-    A loan that was closed is open again; one that was written off has lost that much more.
+    Its parts are undone as they were allocated, except that excess held on the loan, its own or another
+    payment's, is given up first: nobody is owed money back on a loan that is not repaid. A loan that was
+    closed is open again; one that was written off has lost that much more. `event_id` names the repayment's
+    event, to tell apart payments of one amount on one day.
 
     Raises:
         Conflict: no such repayment stands on this loan: it is another's, or reversed already.
     """
-    stands = any(
-        payment.value_on == repayment.value_on and payment.allocation == repayment.allocation
+    standing = [
+        payment
         for payment in loan.payments
-    )
-    if repayment.loan_id != loan.loan_id or not stands:
+        if payment.value_on == repayment.value_on
+        and payment.amount_minor == repayment.amount_minor
+        and event_id in {None, payment.event_id}
+    ]
+    if repayment.loan_id != loan.loan_id or not standing:
         raise Conflict("no such repayment stands on this loan; it may have been reversed already")
+    alike = [payment for payment in standing if payment.allocation == repayment.allocation]
+    part = (alike or standing)[0].allocation
+    excess = min(repayment.amount_minor, loan.excess_minor)
+    left = repayment.amount_minor - excess
+    principal = min(left, part.principal_minor)
+    interest = min(left - principal, part.interest_minor)
     return RepaymentReversed(
         loan_id=loan.loan_id,
         amount_minor=repayment.amount_minor,
         currency=repayment.currency,
         value_on=repayment.value_on,
-        allocation=repayment.allocation,
+        allocation=Allocation(
+            fee_minor=left - principal - interest,
+            interest_minor=interest,
+            principal_minor=principal,
+            excess_minor=excess,
+        ),
         why=why,
     )
 
@@ -224,7 +243,7 @@ def recover(
 
 
 def close_if_paid(loan: Loan, on: date) -> LoanClosed | None:
-    """Close a loan that owes nothing more (`repaid`) or whose lost claim came back (`recovered`), else None."""
+    """Close a loan that owes nothing (`repaid`) or whose lost claim came back (`recovered`); else None."""
     if loan.closed_on is not None:
         return None
     if loan.loss is not None:

@@ -40,6 +40,7 @@ class Outstanding(msgspec.Struct, frozen=True):
 
 
 _NOTHING = Outstanding()
+_NEVER = (date.max, 0)
 
 
 def outstanding(loan: Loan, on: date) -> Outstanding:
@@ -105,15 +106,17 @@ def _scheduled(loan: Loan, on: date) -> tuple[int, int]:
 
 def _daily(loan: Loan, on: date) -> tuple[int, int]:
     terms = loan.terms
-    due = running = 0
-    start = loan.disbursed_on
-    steps = iter([(payment.value_on, payment.allocation.principal_minor) for payment in loan.payments])
-    change, repaid = next(steps, (date.max, 0))
-    balance = loan.amount_minor
-    for end in (*terms.due_on, date.max):
+    known = min(loan.on_schedule, bisect_right(terms.due_on, on))
+    due = terms.interest_owed_minor[known - 1] if known else 0
+    balance = loan.amount_minor - (terms.principal_owed_minor[known - 1] if known else 0)
+    start = terms.due_on[known - 1] if known else loan.disbursed_on
+    running = 0
+    steps = ((payment.value_on, payment.allocation.principal_minor) for payment in loan.payments[known:])
+    change, repaid = next(steps, _NEVER)
+    for end in (*terms.due_on[known:], date.max):
         while change <= start:
             balance -= repaid
-            change, repaid = next(steps, (date.max, 0))
+            change, repaid = next(steps, _NEVER)
         stop = min(end, on)
         if stop <= start or balance <= 0:
             break
@@ -123,7 +126,7 @@ def _daily(loan: Loan, on: date) -> tuple[int, int]:
             weighted += balance * (numerator - counted)
             counted = numerator
             balance -= repaid
-            change, repaid = next(steps, (date.max, 0))
+            change, repaid = next(steps, _NEVER)
         numerator, denominator = _part(loan, start, stop, end)
         weighted += balance * (numerator - counted)
         amount = round_half_even(weighted * loan.rate_bp, BP * denominator)

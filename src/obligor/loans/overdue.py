@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from datetime import date, timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 _DAY = timedelta(days=1)
+_VALUE_ON = attrgetter("value_on")
 
 
 class InstalmentStanding(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,12 +88,14 @@ def worst_days_past_due(loan: Loan, first: date, last: date) -> int:
 
     The count falls only where a payment is valued or the loan closes, so only the days before these matter.
     """
-    falls = {payment.value_on - _DAY for payment in loan.payments}
-    falls |= {recovery.value_on - _DAY for recovery in loan.recoveries}
-    if loan.closed_on is not None:
-        falls.add(loan.closed_on - _DAY)
-    days = [day for day in falls if first <= day < last]
-    return max(days_past_due(loan, day) for day in (*days, last))
+    days = {last}
+    for valued in (loan.payments, loan.recoveries):
+        begin = bisect_right(valued, first, key=_VALUE_ON)
+        for place in range(begin, bisect_right(valued, last, key=_VALUE_ON)):
+            days.add(valued[place].value_on - _DAY)
+    if loan.closed_on is not None and first < loan.closed_on <= last:
+        days.add(loan.closed_on - _DAY)
+    return max(days_past_due(loan, day) for day in days)
 
 
 def arrears_minor(loan: Loan, on: date) -> int:

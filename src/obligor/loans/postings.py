@@ -27,7 +27,8 @@ from typing import Literal
 import msgspec
 
 from obligor.kernel import Event, InvariantBroken
-from obligor.loans.account import Loan, apply
+from obligor.loans.account import Loan
+from obligor.loans.fold import apply
 from obligor.loans.interest import earned
 from obligor.loans.joint import divide
 from obligor.loans.overdue import days_past_due
@@ -122,7 +123,7 @@ def balances(loan: Loan, on: date, policy: Policy = STANDARD) -> dict[str, int]:
 
 
 def _interest(loan: Loan, on: date, policy: Policy) -> tuple[int, int, int]:
-    """Interest recognised and unpaid, how much of it is suspended, and how much of what was lost was income."""
+    """Interest that is recognised and unpaid, what of it is suspended, and lost interest that was income."""
     loss = loan.loss
     if loss is not None:
         suspended = days_past_due(loan, loss.written_off_on) > policy.suspend_after_days

@@ -19,17 +19,19 @@ class Binning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """How fine bins may be.
 
     `prebins` quantiles are merged into at most `most_bins` bins of at least `least_share` of the rows and
-    `least_cases` goods and bads. Of two bins, both are kept only where keeping them adds more than
-    `worth` x (1/goods + 1/bads) to the information value, which one more bin of noise adds once on average.
-    `prior` is the weight in rows with which a bin is drawn to the population (see `woe.evidence`).
+    `least_cases` goods and bads each; categories below `rare_share` count as `other`. Two bins stay apart
+    only where that adds more than `worth` x (1/goods + 1/bads) to the information value; a further bin of
+    noise adds that much once, on average. `prior` is the weight in cases with which a bin is drawn to the
+    population (see `woe.evidence`).
     """
 
     prebins: Annotated[int, Meta(ge=2, le=500)] = 100
     most_bins: Annotated[int, Meta(ge=1, le=50)] = 10
     least_share: Annotated[float, Meta(ge=0.0, le=0.5)] = 0.05
     least_cases: Annotated[int, Meta(ge=1)] = 5
-    worth: Annotated[float, Meta(ge=0.0)] = 2.0
-    prior: Annotated[float, Meta(ge=0.0)] = 20.0
+    rare_share: Annotated[float, Meta(ge=0.0, le=0.5)] = 0.02
+    worth: Annotated[float, Meta(ge=0.0)] = 0.5
+    prior: Annotated[float, Meta(gt=0.0)] = 5.0
 
 
 class _Best(NamedTuple):
@@ -53,9 +55,10 @@ def merge(counts: Counts, risk: str, binning: Binning, share_of: int) -> tuple[i
 
     It is exact: of all partitions that keep to `binning` and whose bad rate never turns (`rising`, `falling`,
     `monotone` for the better of them; any for `free`), none has a higher information value less what its
-    number of bins must be worth. `share_of` is the number of rows that shares are of.
+    number of bins must be worth. Where that gives too many bins, each must be worth more. `share_of` is the
+    number of rows that shares are of.
     """
-    if len(counts.goods) < 2:
+    if len(counts.goods) < 2 or not counts.goods.any() or not counts.bads.any():
         return (0,)
     directions = {"rising": (1,), "falling": (-1,), "monotone": (1, -1), "free": (0,)}[risk]
     price = _price(counts)
@@ -133,7 +136,7 @@ def _partition(counts: Counts, direction: int, binning: Binning, share_of: int, 
 def _pieces(
     counts: Counts, binning: Binning, share_of: int, worth: float
 ) -> tuple[Floats, Floats, np.ndarray[tuple[int, ...], np.dtype[np.bool_]]]:
-    """Of the bin from start to end: its information value less its price, its bad rate, and whether it may be."""
+    """Of the bin from start to end: information value less its price, bad rate, and whether it may be."""
     goods = _spans(counts.goods)
     bads = _spans(counts.bads)
     rows = goods + bads

@@ -15,7 +15,7 @@ __all__ = ["Characteristic", "Kind", "Reason", "Value", "check"]
 
 Kind = Literal["int", "decimal", "category", "bool"]
 Value = int | str | None  # what a table looks up: a scaled integer, a category, or nothing
-_DECIMAL = re.compile(r"(-?)(\d{1,18})(?:\.(\d{1,18}))?")
+_DECIMAL = re.compile(r"(-?)([0-9]{1,18})(?:\.([0-9]{1,18}))?")
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,6 +55,10 @@ class Characteristic(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         path = f"characteristics.{self.name}"
         if self.scale and self.kind != "decimal":
             yield Violation.of(f"{path}.scale", self.scale, "0, unless it is a decimal")
+        if self.risk != "monotone" and not self.is_number:
+            yield Violation.of(
+                f"{path}.risk", self.risk, "a number: categories are grouped by their own risk"
+            )
         wanted = int if self.is_number else str
         for special in self.specials:
             if special.__class__ is not wanted:
@@ -84,9 +88,10 @@ class Characteristic(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     def _scaled(self, text: str) -> int:
         found = _DECIMAL.fullmatch(text)
-        if found is None or len(found[3] or "") > self.scale:
+        places = "" if found is None or found[3] is None else found[3].rstrip("0")
+        if found is None or len(places) > self.scale:
             raise InvalidInput.field(self.name, text, self._accepted)
-        digits = int(found[2] + (found[3] or "").ljust(self.scale, "0"))
+        digits = int(found[2] + places.ljust(self.scale, "0"))
         if digits > MAX_INTEGER:
             raise InvalidInput.field(self.name, text, self._accepted)
         return -digits if found[1] else digits

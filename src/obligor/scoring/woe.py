@@ -32,11 +32,11 @@ class Counts(NamedTuple):
 def evidence(counts: Counts, prior: float) -> Floats:
     """ln(share of the bads / share of the goods) of each bin: above 0 where risk is above average.
 
-    Each bin gets `prior` rows more that are as bad as the population, so that a bin of few rows says
-    little and an empty one nothing.
+    Each bin gets a part of the whole population more, in which the rarer outcome occurs `prior` times: so
+    a bin of few cases says little and an empty one nothing.
     """
     goods, bads = float(counts.goods.sum()), float(counts.bads.sum())
-    more = prior / (goods + bads)
+    more = prior / min(goods, bads)
     b = (counts.bads + more * bads) / bads
     g = (counts.goods + more * goods) / goods
     found: Floats = np.log(b / g)

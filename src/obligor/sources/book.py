@@ -90,6 +90,16 @@ class Book:
         found = {Label(name): int(count) for name, count in counted.iter_rows()}
         return {one: found.get(one, 0) for one in Label}
 
+    def base_rate(self, known_on: date | None = None) -> tuple[int, int]:
+        """How many loans were bad within the window, of how many that were old enough, as known on a day.
+
+        This is the rate that a probability of default has to meet. The training frame's own is higher, since
+        it holds no open loan.
+        """
+        counts = self.label_counts(known_on)
+        mature = counts[Label.GOOD] + counts[Label.BAD] + counts[Label.INDETERMINATE]
+        return counts[Label.BAD], mature
+
     def applications(self, window: tuple[date, date] | None = None) -> Iterator[Application]:
         """The loans issued in a window (both days included; the mapping's if none is given) as applications.
 
@@ -128,7 +138,8 @@ class Book:
         if it is another one than the product gives.
         """
         values = self._row(row)
-        past, terms = self._past(values), self._terms(values)
+        terms = self._terms(values)
+        past = self._past(values)
         life = rebuild(past, schedule or self._schedule(terms), self.mapping.spec.rebuild)
         for number, (kind, at, body) in enumerate(_events(terms, past, life)):
             yield {
@@ -162,6 +173,7 @@ class Book:
 
     def _past(self, values: dict[str, Any]) -> Past:
         return Past(
+            disbursed_on=self._terms(values).disbursed_on,
             funded_minor=values["_funded_minor"],
             principal_minor=values["_principal_minor"],
             interest_minor=values["_interest_minor"],

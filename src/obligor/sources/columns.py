@@ -110,7 +110,9 @@ def _present(column: str, dtype: pl.DataType, missing: Sequence[Any]) -> pl.Expr
 
 
 def _required(path: str, made: Made, outside: pl.Expr, accepted: str) -> Made:
-    check = Check(path, outside.fill_null(value=True), made.value, accepted)
+    check = Check(
+        f"{path}.column", made.value.is_null() | outside.fill_null(value=True), made.value, accepted
+    )
     return Made(made.value, (*made.checks, check))
 
 
@@ -203,4 +205,4 @@ def _dated_fact(path: str, field: Field, dtype: pl.DataType, given: pl.Expr, iss
 
 
 def _mistyped(where: str, dtype: pl.DataType, accepted: str) -> Check:
-    return Check(where, pl.lit(value=True), pl.lit(str(dtype)), accepted)
+    return Check(where, pl.col("_row").is_not_null(), pl.lit(str(dtype)), accepted)

@@ -64,7 +64,7 @@ def read(text: str, name: str) -> Located:
     except (yaml.YAMLError, ValueError) as error:
         raise Malformed.field(name, str(error), "YAML 1.1") from None
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
     located = Located(name, value, lines)
     if twice:
         raise located.refusal(
@@ -81,7 +81,7 @@ def _value(
     if isinstance(node, yaml.MappingNode):
         found: dict[Any, Any] = {}
         for key_node, value_node in node.value:
-            key = loader.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = loader.construct_object(key_node, deep=True)
             here = f"{path}.{key}" if path else str(key)
             if key in found:
                 twice.append((here, key_node.start_mark.line + 1))
@@ -92,4 +92,4 @@ def _value(
         return [
             _value(loader, item, f"{path}[{index}]", lines, twice) for index, item in enumerate(node.value)
         ]
-    return loader.construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+    return loader.construct_object(node, deep=True)

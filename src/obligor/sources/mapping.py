@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
+from obligor import scoring
 from obligor.kernel import InvalidInput, NotFound, Violation, decode, sha256_hex
 from obligor.sources.located import Located, read
 from obligor.sources.spec import Characteristic, Field, FieldType, Spec
@@ -35,7 +37,12 @@ _UNITS: dict[FieldType, tuple[str, ...]] = {
 }
 _SUFFIX: dict[FieldType, str] = {"money": "_minor", "rate": "_bp", "months_between": "_months"}
 _NUMBERS: frozenset[FieldType] = frozenset({"int", "decimal", "money", "rate"})
-_ORDERED = _NUMBERS | {"level", "months_between"}
+_ORDERED: frozenset[FieldType] = _NUMBERS.union(("level", "months_between"))
+_KINDS: dict[FieldType, Literal["int", "decimal", "category", "bool"]] = {
+    "decimal": "decimal",
+    "category": "category",
+    "flag": "bool",
+}
 # Options that only some types have.
 _OPTIONS: dict[str, frozenset[FieldType]] = {
     "unit": frozenset({"money", "rate"}),
@@ -112,11 +119,23 @@ class Mapping:
         products = self.spec.product
         return products if isinstance(products, str) else products[term_months]
 
-    def is_text(self, fact: str) -> bool:
-        """Whether a characteristic's values are names (and not numbers)."""
-        if fact in _ASKED:
-            return fact == "purpose"
-        return self.fields[fact].type in {"category", "flag"}
+    def declarations(self) -> tuple[scoring.Characteristic, ...]:
+        """The characteristics as `scoring` takes them: kinds, scales, special codes, reasons."""
+        return tuple(self._declaration(fact, one) for fact, one in self.characteristics.items())
+
+    def _declaration(self, fact: str, one: Characteristic) -> scoring.Characteristic:
+        field = self.fields.get(fact)
+        kind = (
+            ("category" if fact == "purpose" else "int") if field is None else _KINDS.get(field.type, "int")
+        )
+        return scoring.Characteristic(
+            name=fact,
+            kind=kind,
+            reason=scoring.Reason(code=one.code, en=one.en, zh=one.zh),
+            scale=0 if field is None else field.scale or 0,
+            specials=() if field is None else tuple(field.special),
+            risk=one.risk or "monotone",
+        )
 
 
 def _text(name: str | Path) -> tuple[str, str]:
@@ -125,8 +144,8 @@ def _text(name: str | Path) -> tuple[str, str]:
         if not path.is_file():
             raise NotFound(f"there is no mapping file {path}")
         return path.read_text(encoding="utf-8"), path.name
-    shipped = resources.files("obligor.packs").joinpath("mappings")
-    file = shipped.joinpath(f"{name}.yaml")
+    shipped = resources.files("obligor") / "packs" / "mappings"
+    file = shipped / f"{name}.yaml"
     if not file.is_file():
         names = sorted(
             one.name.removesuffix(".yaml") for one in shipped.iterdir() if one.name.endswith(".yaml")
@@ -233,8 +252,8 @@ def _characteristic_problems(spec: Spec, at: Located) -> Iterator[Violation]:
         elif field is not None and field.type == "date":
             yield at.violation(path, fact, "a number or a category; for a date's age use months_between")
         ordered = fact in {"requested_minor", "term_months"} or (field is not None and field.type in _ORDERED)
-        if characteristic.risk != "free" and not ordered:
-            yield at.violation(f"{path}.risk", characteristic.risk, "free, since its values have no order")
+        if characteristic.risk is not None and not ordered:
+            yield at.violation(f"{path}.risk", characteristic.risk, "nothing: its values have no order")
         if characteristic.code in codes:
             taken = codes[characteristic.code]
             yield at.violation(

@@ -51,6 +51,7 @@ class Past:
     `last_paid_on` is the first of its month if `month_only`.
     """
 
+    disbursed_on: date
     funded_minor: int
     principal_minor: int
     interest_minor: int
@@ -167,6 +168,7 @@ def _last_paid(past: Past, schedule: Sequence[Instalment]) -> tuple[date, int]:
     elif past.month_only:
         end = day.replace(day=calendar.monthrange(day.year, day.month)[1])
         day = next((one.due_on for one in schedule if day <= one.due_on <= end), day)
+    day = max(day, past.disbursed_on)
     return day, sum(one.due_on < day for one in schedule)
 
 

@@ -200,15 +200,17 @@ class Deciding(_Part, frozen=True, kw_only=True):
 
 
 class Characteristic(_Part, frozen=True, kw_only=True):
-    """A fact that the model may use. `risk` says which way it may go as the value grows.
+    """A fact that the model may use. `risk` says how the bad rate moves as the value grows.
 
-    `code` and the texts are what a declined person is told when it cost most points.
+    It is `rising`, `falling`, whichever of the two tells more (`monotone`, the default), or `free`; a fact
+    whose values have no order has none. `code` and the texts are what a declined person is told when it cost
+    most points.
     """
 
-    code: Ident
-    en: Text
-    zh: Text
-    risk: Literal["rises", "falls", "free"] = "free"
+    code: Annotated[str, Meta(pattern=r"\A[A-Z][A-Z0-9_]{0,31}\Z", description="a code such as B01")]
+    en: Annotated[str, Meta(min_length=1, max_length=300)]
+    zh: Annotated[str, Meta(min_length=1, max_length=300)]
+    risk: Literal["monotone", "rising", "falling", "free"] | None = None
 
 
 class Spec(_Part, frozen=True, kw_only=True):
@@ -219,7 +221,8 @@ class Spec(_Part, frozen=True, kw_only=True):
     title: dict[Literal["en", "zh"], Text]
     origin: Annotated[str, Meta(max_length=2000)]
     currency: Currency
-    product: Ident | Annotated[dict[int, Ident], Meta(min_length=1)]
+    # Not `Ident`: msgspec 0.22 crashes on a union of a text with a pattern and a container.
+    product: str | Annotated[dict[int, Ident], Meta(min_length=1, description="a name for each term")]
     channel: Ident
     strategy: Ident
     issued: Dated

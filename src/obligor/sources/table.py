@@ -95,7 +95,7 @@ def _made(mapping: Mapping, schema: pl.Schema) -> Iterator[tuple[str, Made]]:
     if spec.purpose:
         yield "purpose", columns.purpose("purpose", spec.purpose, schema[spec.purpose.column])
     yield "_funded_minor", _money("history.funded", spec.history.funded, spec, schema, least=1)
-    yield "_rate_bp", columns.rate("history.rate.column", spec.history.rate, schema[spec.history.rate.column])
+    yield "_rate_bp", columns.rate("history.rate", spec.history.rate, schema[spec.history.rate.column])
     yield from _outcome(spec, schema)
     for name in spec.repaid.__struct_fields__:
         column = f"_{name}_minor"
@@ -108,7 +108,7 @@ def _made(mapping: Mapping, schema: pl.Schema) -> Iterator[tuple[str, Made]]:
 
 
 def _term(spec: Spec, schema: pl.Schema) -> Made:
-    made = columns.term("term.column", spec.term, schema[spec.term.column])
+    made = columns.term("term", spec.term, schema[spec.term.column])
     if isinstance(spec.product, str):
         return made
     other = made.value.is_in(list(spec.product)).not_()
@@ -118,7 +118,7 @@ def _term(spec: Spec, schema: pl.Schema) -> Made:
 
 
 def _money(path: str, part: Amount, spec: Spec, schema: pl.Schema, least: int = 0) -> Made:
-    return columns.amount(f"{path}.column", part, schema[part.column], spec.currency, least)
+    return columns.amount(path, part, schema[part.column], spec.currency, least)
 
 
 def _outcome(spec: Spec, schema: pl.Schema) -> Iterator[tuple[str, Made]]:
@@ -170,7 +170,7 @@ def _money_checks(spec: Spec) -> Iterator[Check]:
 
 
 def _broken(table: pl.LazyFrame, checks: Sequence[Check], mapping: Mapping) -> Iterable[Violation]:
-    """What is wrong, one violation a check, with the number of rows and the first of them, counted from 1."""
+    """What is wrong, the first of it at each path, with the number of rows and the first, counted from 1."""
     if not checks:
         return
     asked: list[pl.Expr] = []
@@ -182,8 +182,10 @@ def _broken(table: pl.LazyFrame, checks: Sequence[Check], mapping: Mapping) -> I
             check.shown.cast(pl.String).filter(bad).first().alias(f"v{index}"),
         ]
     row = table.select(asked).collect(engine="streaming").row(0, named=True)
+    told: set[str] = set()
     for index, check in enumerate(checks):
-        if row[f"n{index}"]:
+        if row[f"n{index}"] and check.path not in told:
+            told.add(check.path)
             where = f"in {row[f'n{index}']} row(s), first in row {row[f'r{index}'] + 1}"
             yield mapping.located.violation(check.path, row[f"v{index}"], f"{check.accepted} ({where})")
 

@@ -12,11 +12,24 @@ from itertools import product as pairs
 from obligor.kernel import round_half_even
 from obligor.strategy.ir import Node, Op, Rounding
 from obligor.strategy.problems import Flaw
-from obligor.strategy.types import INT64, MAX_SCALE, Kind, Type, format_scaled, number
+from obligor.strategy.types import INT64, Type, format_scaled, number
 
-__all__ = ["absolute", "add", "aligned", "constant", "divide", "extreme", "multiply", "power", "rescale", "subtract"]
+__all__ = [
+    "absolute",
+    "add",
+    "aligned",
+    "constant",
+    "divide",
+    "extreme",
+    "multiply",
+    "power",
+    "rescale",
+    "subtract",
+]
 
 MAX_EXPONENT = 1200
+# Within a formula; a result has MAX_SCALE at most.
+MOST_PLACES = 18
 
 _DIVIDE: dict[Rounding, Callable[[int, int], int]] = {
     Rounding.HALF_EVEN: round_half_even,
@@ -36,14 +49,14 @@ def _bounded(op: Op, what: str, lo: int, hi: int, scale: int, *args: Node) -> No
 
 
 def _fits(what: str, lo: int, hi: int, scale: int) -> None:
-    if scale > MAX_SCALE:
-        raise Flaw("overflow", f"{what} has {scale} decimal places: round it to {MAX_SCALE} at most")
+    if scale > MOST_PLACES:
+        raise Flaw("overflow", f"{what} has {scale} decimal places: round it to {MOST_PLACES} at most")
     if max(-lo, hi) > INT64:
         reach = lo if -lo > hi else hi
         raise Flaw(
             "overflow",
-            f"{what} may reach {format_scaled(reach, scale)}, which is {abs(reach):.1e} units of scale {scale} where "
-            f"64 bits hold {INT64:.1e}: narrow the bounds of what goes in, or round earlier",
+            f"{what} may reach {format_scaled(reach, scale)}: {abs(reach):.1e} units of scale {scale}, "
+            f"where 64 bits hold {INT64:.1e}; narrow the bounds of what goes in, or round earlier",
         )
 
 
@@ -68,17 +81,17 @@ def rescale(node: Node, scale: int, rounding: Rounding = Rounding.HALF_EVEN) -> 
             Op.MUL, "the number", kind.lo * factor, kind.hi * factor, scale, node, constant(factor)
         )
     low, high = (_DIVIDE[rounding](bound, factor) for bound in (kind.lo, kind.hi))
-    return Node(Op.DIV, number(low, high, scale), (node, constant(factor)), rounding.value)
+    return Node(Op.DIV, number(low, high, scale), (node, constant(factor)), name=rounding.value)
 
 
 def add(a: Node, b: Node) -> Node:
-    """a + b at the finer scale of the two."""
+    """The sum, at the finer scale of the two."""
     a, b = aligned(a, b)
     return _bounded(Op.ADD, "the sum", a.type.lo + b.type.lo, a.type.hi + b.type.hi, a.type.scale, a, b)
 
 
 def subtract(a: Node, b: Node) -> Node:
-    """a - b at the finer scale of the two."""
+    """The difference, at the finer scale of the two."""
     a, b = aligned(a, b)
     if a.op is b.op is Op.CONST and isinstance(a.value, int) and isinstance(b.value, int):
         return constant(a.value - b.value, a.type.scale)
@@ -87,7 +100,7 @@ def subtract(a: Node, b: Node) -> Node:
 
 
 def multiply(a: Node, b: Node) -> Node:
-    """a * b, exact: the scales add up."""
+    """The product, exact: the scales add up."""
     lo, hi = _corners(a.type, b.type)
     return _bounded(Op.MUL, "the product", lo, hi, a.type.scale + b.type.scale, a, b)
 
@@ -98,7 +111,7 @@ def _corners(a: Type, b: Type) -> tuple[int, int]:
 
 
 def divide(a: Node, b: Node, scale: int, rounding: Rounding) -> Node:
-    """a / b, rounded once, to a scale.
+    """The quotient a / b, rounded once, to a scale.
 
     Raises:
         Flaw: b may be zero, or the numerator at that scale may leave 64 bits.
@@ -119,13 +132,15 @@ def divide(a: Node, b: Node, scale: int, rounding: Rounding) -> Node:
     low_high = [_DIVIDE[rounding](n, d) for n, d in pairs((a.type.lo, a.type.hi), (b.type.lo, b.type.hi))]
     lo, hi = min(low_high), max(low_high)
     _fits("the quotient", lo, hi, scale)
-    return Node(Op.DIV, number(lo, hi, scale), (a, b), rounding.value)
+    return Node(Op.DIV, number(lo, hi, scale), (a, b), name=rounding.value)
 
 
 def _grown(node: Node, factor: int) -> Node:
     scale = node.type.scale
     if node.op is Op.CONST and isinstance(node.value, int):
-        return Node(Op.CONST, number(node.value * factor, node.value * factor, scale), value=node.value * factor)
+        return Node(
+            Op.CONST, number(node.value * factor, node.value * factor, scale), value=node.value * factor
+        )
     lo, hi = node.type.lo * factor, node.type.hi * factor
     if max(-lo, hi) > INT64:
         raise Flaw(
@@ -137,7 +152,7 @@ def _grown(node: Node, factor: int) -> Node:
 
 
 def power(base: Node, exponent: Node, scale: int) -> Node:
-    """base ** exponent at a scale, by square and multiply, rounded half-even to the scale after each step.
+    """A power at a scale, by square and multiply, rounded half-even to the scale after each step.
 
     Total for a base of at least 0 and a whole exponent from 0 to 1200.
 
@@ -151,17 +166,15 @@ def power(base: Node, exponent: Node, scale: int) -> Node:
         raise Flaw("overflow", "the base of a power may be negative")
     if exponent.type.scale or exponent.type.lo < 0 or exponent.type.hi > MAX_EXPONENT:
         raise Flaw("overflow", f"the exponent of a power has to be a whole number from 0 to {MAX_EXPONENT}")
-    results: list[int] = []
-    for bound in (base.type.lo, base.type.hi):
-        for n in range(exponent.type.lo, exponent.type.hi + 1):
-            results.append(_power(bound, n, scale))
-    return Node(Op.POW, number(min(results), max(results), scale), (base, exponent), scale)
+    exponents = range(exponent.type.lo, exponent.type.hi + 1)
+    results = [_power(bound, n, scale) for bound in (base.type.lo, base.type.hi) for n in exponents]
+    return Node(Op.POW, number(min(results), max(results), scale), (base, exponent), 10**scale)
 
 
 def _power(base: int, n: int, scale: int) -> int:
-    one = 10**scale
+    one: int = 10**scale
     value = one
-    for bit in bin(n)[2:]:
+    for bit in f"{n:b}":
         for factor in (value, base) if bit == "1" else (value,):
             value *= factor
             _fits("a step of the power", value, value, 0)
@@ -182,8 +195,3 @@ def absolute(a: Node) -> Node:
     lo, hi = a.type.lo, a.type.hi
     least = 0 if lo <= 0 <= hi else min(abs(lo), abs(hi))
     return Node(Op.ABS, number(least, max(abs(lo), abs(hi)), a.type.scale), (a,))
-
-
-def is_number(node: Node) -> bool:
-    """Whether a node gives a number."""
-    return node.type.kind is Kind.NUMBER

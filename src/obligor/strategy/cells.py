@@ -15,10 +15,10 @@ from typing import NamedTuple
 import msgspec
 
 from obligor.strategy.problems import Flaw
-from obligor.strategy.syntax import Ast, Item, Tests
+from obligor.strategy.syntax import Ast, Item, Unary
 from obligor.strategy.types import INT64, Kind, Type, Value, date_value, format_scaled, scaled, show_date
 
-__all__ = ["Constant", "Range", "Test", "matches", "resolve", "resolve_literal", "show_range"]
+__all__ = ["Cell", "Constant", "Range", "matches", "resolve", "resolve_literal", "show_range"]
 
 Range = tuple[int, int]
 _MOST = (-INT64, INT64)
@@ -31,8 +31,8 @@ class Constant(NamedTuple):
     value: Value
 
 
-class Test(msgspec.Struct, frozen=True):
-    """What a cell matches: `ranges` of numbers, days or booleans (sorted, apart), or `values` of a category."""
+class Cell(msgspec.Struct, frozen=True):
+    """What a cell matches: ranges of numbers, days or booleans (sorted, apart), or values of a category."""
 
     null: bool
     ranges: tuple[Range, ...] = ()
@@ -40,16 +40,16 @@ class Test(msgspec.Struct, frozen=True):
     anything: bool = False
 
 
-def matches(test: Test, value: Value) -> bool:
-    """Whether a typed value passes a test."""
+def matches(cell: Cell, value: Value) -> bool:
+    """Whether a typed value passes a cell's tests."""
     if value is None:
-        return test.null
+        return cell.null
     if isinstance(value, str):
-        return value in test.values
-    return any(lo <= value <= hi for lo, hi in test.ranges)
+        return value in cell.values
+    return any(lo <= value <= hi for lo, hi in cell.ranges)
 
 
-def resolve(tests: Tests, kind: Type, constants: Mapping[str, Constant]) -> Test:
+def resolve(tests: Unary, kind: Type, constants: Mapping[str, Constant]) -> Cell:
     """The meaning of unary tests on values of a type.
 
     Raises:
@@ -60,18 +60,19 @@ def resolve(tests: Tests, kind: Type, constants: Mapping[str, Constant]) -> Test
     if not kind.nullable and any(item.op == "null" for item in tests.items):
         raise Flaw("type", "tests for null, but this is never null")
     if any(item.op == "any" for item in tests.items):
-        ranges, values = (() if kind.kind is Kind.CATEGORY else (_MOST,)), kind.values
-        return Test(null and kind.nullable, ranges, values, anything=True)
+        if kind.kind is Kind.CATEGORY:
+            return Cell(kind.nullable, values=kind.values, anything=True)
+        return Cell(kind.nullable, ranges=(_MOST,), anything=True)
     known = [item for item in tests.items if item.op != "null"]
     if kind.kind is Kind.CATEGORY:
         chosen = _categories(known, kind, constants)
         if tests.negated:
             chosen = {value for value in kind.values if value not in chosen}
-        return Test(null and not tests.negated, values=tuple(v for v in kind.values if v in chosen))
+        return Cell(null and not tests.negated, values=tuple(v for v in kind.values if v in chosen))
     ranges = _union(piece for item in known for piece in _ranges(item, kind, constants))
     if tests.negated:
-        return Test(null=False, ranges=_complement(ranges))
-    return Test(null, ranges)
+        return Cell(null=False, ranges=_complement(ranges))
+    return Cell(null, ranges)
 
 
 def resolve_literal(tree: Ast, kind: Type, constants: Mapping[str, Constant]) -> Value:
@@ -85,8 +86,8 @@ def resolve_literal(tree: Ast, kind: Type, constants: Mapping[str, Constant]) ->
             return None
         raise Flaw("type", f"null where a {kind} is expected")
     if tree.op == "name" and kind.kind is not Kind.CATEGORY:
-        return _parameter(str(tree.value), kind, constants)
-    text = str(tree.value)
+        return _parameter(tree.text, kind, constants)
+    text = tree.text
     if kind.kind is Kind.CATEGORY and tree.op in {"name", "string"}:
         if text not in kind.values:
             listed = ", ".join(kind.values)
@@ -97,7 +98,7 @@ def resolve_literal(tree: Ast, kind: Type, constants: Mapping[str, Constant]) ->
     if kind.kind is Kind.DATE and tree.op in {"date", "string"}:
         return date_value(text)
     if kind.kind is Kind.BOOLEAN and tree.op == "boolean":
-        return bool(tree.value)
+        return tree.text == "true"
     raise Flaw("type", f"{text!r} is a {_NAMES[tree.op]}, a {kind} is expected", text)
 
 
@@ -106,8 +107,7 @@ _NAMES = {"name": "word", "string": "text", "number": "number", "date": "date", 
 
 def _parameter(name: str, kind: Type, constants: Mapping[str, Constant]) -> Value:
     if name not in constants:
-        hint = "texts that are no categories have no place here" if kind.kind is Kind.NUMBER else ""
-        raise Flaw("unknown-name", f"there is no parameter {name!r}{f': {hint}' if hint else ''}", name)
+        raise Flaw("unknown-name", f"there is no parameter {name!r}, and no {kind} reads so", name)
     found = constants[name]
     if found.type.kind is not kind.kind:
         raise Flaw("type", f"parameter {name} is a {found.type}, a {kind} is expected", name)
@@ -119,24 +119,20 @@ def _parameter(name: str, kind: Type, constants: Mapping[str, Constant]) -> Valu
 def _categories(items: list[Item], kind: Type, constants: Mapping[str, Constant]) -> set[str]:
     chosen: set[str] = set()
     for item in items:
-        if item.op not in {"=", "!="} or item.low is None:
+        if item.op not in {"=", "!="}:
             raise Flaw("type", "categories have no order: list those that match")
-        value = str(resolve_literal(item.low, kind, constants))
+        value = str(resolve_literal(item.ends[0], kind, constants))
         chosen |= {value} if item.op == "=" else set(kind.values) - {value}
     return chosen
 
 
 def _ranges(item: Item, kind: Type, constants: Mapping[str, Constant]) -> list[Range]:
-    assert item.low is not None
-    kind = kind.known()
-    low = int(resolve_literal(item.low, kind, constants) or 0)
+    low, high = (int(resolve_literal(end, kind.known(), constants) or 0) for end in (item.ends * 2)[:2])
     if kind.kind is Kind.BOOLEAN:
         if item.op not in {"=", "!="}:
             raise Flaw("type", "booleans have no order: write true or false")
         return [(low, low)] if item.op == "=" else [(1 - low, 1 - low)]
     if item.op == "range":
-        assert item.high is not None
-        high = int(resolve_literal(item.high, kind, constants) or 0)
         lo, hi = low + (not item.low_closed), high - (not item.high_closed)
         if lo > hi:
             raise Flaw("type", "the range is empty: its lower end comes first")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -12,13 +12,27 @@ from obligor.strategy.cells import Constant, resolve
 from obligor.strategy.ir import Node, Op, Rounding
 from obligor.strategy.narrow import Scope, assume
 from obligor.strategy.problems import Flaw
-from obligor.strategy.syntax import Ast, Tests, parse_formula
+from obligor.strategy.syntax import Ast, Unary, parse_formula
 from obligor.strategy.types import MAX_SCALE, Kind, Type, boolean, category, date_value, number_text
 
 __all__ = ["Names", "check_condition", "check_formula"]
 
 _NULL = Type(Kind.NULL, nullable=True)
-_FUNCTIONS = "min, max, abs, round, floor, ceiling, default, known"
+LITERALS = frozenset({"number", "string", "boolean", "date", "null"})
+EXACT = {"+": arithmetic.add, "-": arithmetic.subtract, "*": arithmetic.multiply}
+ARITHMETIC = frozenset({*EXACT, "/", "**", "neg"})
+ROUNDINGS = {"round": Rounding.HALF_EVEN, "floor": Rounding.FLOOR, "ceiling": Rounding.CEILING}
+# The least and the most arguments of each.
+FUNCTIONS = {
+    "min": (2, 12),
+    "max": (2, 12),
+    "abs": (1, 1),
+    "round": (1, 2),
+    "floor": (1, 2),
+    "ceiling": (1, 2),
+    "default": (2, 2),
+    "known": (1, 1),
+}
 
 
 class Names(NamedTuple):
@@ -100,7 +114,9 @@ def _unified(a: Node, b: Node) -> tuple[Node, Node, Type]:
 
 def _nullable_rescale(node: Node, scale: int) -> Node:
     if node.type.nullable and node.type.scale != scale:
-        raise Flaw("type", f"may be null and has another scale: give default(x, …), or round to {scale} before")
+        raise Flaw(
+            "type", f"may be null and has another scale: give default(x, …), or round to {scale} before"
+        )
     return arithmetic.rescale(node, scale)
 
 
@@ -112,38 +128,43 @@ class _Checker:
     def check(self, tree: Ast, scope: Scope, target: Target | None = None) -> Node:
         """The node of a tree. `target` is where a division right here would be rounded to."""
         try:
-            return self.CASES[tree.op](self, tree, scope, target)
+            return self.node(tree, scope, target)
         except Flaw as flaw:
             if flaw.text is None:
                 flaw.text = self.text[tree.start : tree.end]
             raise
 
+    def node(self, tree: Ast, scope: Scope, target: Target | None) -> Node:
+        if tree.op in LITERALS:
+            return _literal(tree)
+        if tree.op in ARITHMETIC:
+            return self.operate(tree, scope, target)
+        if tree.op == "name":
+            return self.name(tree, scope)
+        if tree.op == "call":
+            return self.call(tree, scope, target)
+        if tree.op == "if":
+            condition = self.part(tree.args[0], scope, _boolean)
+            yes = self.check(tree.args[1], assume(condition, truth=True, scope=scope), target)
+            no = self.check(tree.args[2], assume(condition, truth=False, scope=scope), target)
+            yes, no, kind = _unified(yes, no)
+            return Node(Op.IF, kind, (condition, yes, no))
+        return self.condition(tree, scope)
+
     def part(self, tree: Ast, scope: Scope, need: Callable[[Node], Node]) -> Node:
-        """A part that has to be of some kind, with the flaw at the part."""
-        node = self.check(tree, scope)
+        """A part that has to be of some kind."""
+        return self.must(tree, self.check(tree, scope), need)
+
+    def must(self, tree: Ast, node: Node, need: Callable[[Node], Node]) -> Node:
+        """A node that has to be of some kind, with the flaw at its text."""
         try:
             return need(node)
         except Flaw as flaw:
             flaw.text = self.text[tree.start : tree.end]
             raise
 
-    # ---- leaves
-
-    def literal(self, tree: Ast, scope: Scope, target: Target | None) -> Node:
-        if tree.op == "number":
-            return arithmetic.constant(*number_text(str(tree.value)))
-        if tree.op == "string":
-            return Node(Op.CONST, category(str(tree.value)), value=str(tree.value))
-        if tree.op == "boolean":
-            truth = bool(tree.value)
-            return Node(Op.CONST, boolean(truth, truth), value=truth)
-        if tree.op == "date":
-            day = date_value(str(tree.value))
-            return Node(Op.CONST, Type(Kind.DATE, lo=day, hi=day), value=day)
-        return Node(Op.CONST, _NULL, value=None)
-
-    def name(self, tree: Ast, scope: Scope, target: Target | None) -> Node:
-        name = str(tree.value)
+    def name(self, tree: Ast, scope: Scope) -> Node:
+        name = tree.text
         if name in self.names.broken:
             raise Flaw
         if name in self.names.constants:
@@ -153,41 +174,50 @@ class _Checker:
             near = ", ".join(sorted(other for other in scope if other[:3] == name[:3])[:4])
             hint = f"; there are {near}" if near else ""
             raise Flaw("unknown-name", f"there is no input, parameter or earlier result {name!r}{hint}", name)
-        return Node(Op.VAR, scope[name], value=name)
+        return Node(Op.VAR, scope[name], name=name)
 
     # ---- arithmetic
 
     def operate(self, tree: Ast, scope: Scope, target: Target | None) -> Node:
+        if tree.op == "neg":
+            return arithmetic.subtract(arithmetic.constant(0), self.part(tree.args[0], scope, _number))
         a, b = (self.part(arg, scope, _known) for arg in tree.args)
         if tree.op == "-" and a.type.kind is b.type.kind is Kind.DATE:
-            node = arithmetic.subtract(_as_days(a), _as_days(b))
-            return node
+            return arithmetic.subtract(_as_days(a), _as_days(b))
         for arg, node in zip(tree.args, (a, b), strict=True):
             self.must(arg, node, _number)
-        if tree.op in {"/", "**"} and target is None:
+        if tree.op in EXACT:
+            return EXACT[tree.op](a, b)
+        if target is None:
             raise Flaw("scale", "say how precise it is: round(…, places), or give the formula a scale")
         if tree.op == "/":
-            assert target is not None
             return arithmetic.divide(a, b, target.scale, target.rounding)
-        if tree.op == "**":
-            assert target is not None
-            return arithmetic.power(a, b, target.scale)
-        build = {"+": arithmetic.add, "-": arithmetic.subtract, "*": arithmetic.multiply}[tree.op]
-        return build(a, b)
-
-    def must(self, tree: Ast, node: Node, need: Callable[[Node], Node]) -> None:
-        try:
-            need(node)
-        except Flaw as flaw:
-            flaw.text = self.text[tree.start : tree.end]
-            raise
-
-    def negative(self, tree: Ast, scope: Scope, target: Target | None) -> Node:
-        return arithmetic.subtract(arithmetic.constant(0), self.part(tree.args[0], scope, _number))
+        return arithmetic.power(a, b, target.scale)
 
     # ---- conditions
 
-    def compare(self, tree: Ast, scope: Scope, target: Target | None) -> Node:
+    def condition(self, tree: Ast, scope: Scope) -> Node:
+        if tree.op == "in":
+            inner = self.check(tree.args[0], scope)
+            cell = resolve(Unary(tree.items), inner.type, self.names.constants)
+            return Node(Op.MATCH, boolean(), (inner if cell.null else _known(inner),), cell=cell)
+        if tree.op == "between":
+            value, low, high = tree.args
+            lower = self.check(Ast(">=", tree.start, tree.end, (value, low)), scope)
+            upper = self.check(Ast("<=", tree.start, tree.end, (value, high)), scope)
+            return _both(Op.AND, lower, upper)
+        if tree.op in {"and", "or"}:
+            op = Op.AND if tree.op == "and" else Op.OR
+            left = self.part(tree.args[0], scope, _boolean)
+            # The right side is only computed where the left one has not settled it.
+            right = self.part(tree.args[1], assume(left, truth=op is Op.AND, scope=scope), _boolean)
+            return _both(op, left, right)
+        if tree.op == "not":
+            part = self.part(tree.args[0], scope, _boolean)
+            return Node(Op.NOT, boolean(1 - part.type.hi, 1 - part.type.lo), (part,))
+        return self.compare(tree, scope)
+
+    def compare(self, tree: Ast, scope: Scope) -> Node:
         a, b = (self.part(arg, scope, _known) for arg in tree.args)
         if a.type.kind is not b.type.kind:
             raise Flaw("type", f"compares a {a.type} with a {b.type}")
@@ -199,70 +229,36 @@ class _Checker:
             raise Flaw("unknown-category", f"{narrow.type.values[0]!r} is none of the categories: {listed}")
         if a.type.kind is Kind.NUMBER:
             a, b = arithmetic.aligned(a, b)
-        return Node(Op.COMPARE, _truth(tree.op, a.type, b.type), (a, b), tree.op)
+        return Node(Op.COMPARE, _truth(tree.op, a.type, b.type), (a, b), name=tree.op)
 
-    def between(self, tree: Ast, scope: Scope, target: Target | None) -> Node:
-        value, low, high = tree.args
-        lower = self.check(Ast(">=", tree.start, tree.end, (value, low)), scope)
-        upper = self.check(Ast("<=", tree.start, tree.end, (value, high)), scope)
-        return _both(Op.AND, lower, upper)
-
-    def contains(self, tree: Ast, scope: Scope, target: Target | None) -> Node:
-        value = self.check(tree.args[0], scope)
-        assert isinstance(tree.value, Tests)
-        test = resolve(tree.value, value.type, self.names.constants)
-        if not test.null:
-            _known(value)
-        return Node(Op.MATCH, boolean(), (value,), test)
-
-    def logic(self, tree: Ast, scope: Scope, target: Target | None) -> Node:
-        op = Op.AND if tree.op == "and" else Op.OR
-        left = self.part(tree.args[0], scope, _boolean)
-        # The right side is only computed where the left one has not settled it.
-        right = self.part(tree.args[1], assume(left, op is Op.AND, scope), _boolean)
-        return _both(op, left, right)
-
-    def negate(self, tree: Ast, scope: Scope, target: Target | None) -> Node:
-        part = self.part(tree.args[0], scope, _boolean)
-        return Node(Op.NOT, boolean(1 - part.type.hi, 1 - part.type.lo), (part,))
-
-    # ---- choices and functions
-
-    def choose(self, tree: Ast, scope: Scope, target: Target | None) -> Node:
-        condition = self.part(tree.args[0], scope, _boolean)
-        yes = self.check(tree.args[1], assume(condition, True, scope), target)
-        no = self.check(tree.args[2], assume(condition, False, scope), target)
-        yes, no, kind = _unified(yes, no)
-        return Node(Op.IF, kind, (condition, yes, no))
+    # ---- functions
 
     def call(self, tree: Ast, scope: Scope, target: Target | None) -> Node:
-        name = str(tree.value)
-        if name not in self.CALLS:
-            raise Flaw("unknown-name", f"there is no function {name!r}; there are {_FUNCTIONS}", name)
-        least, most, case = self.CALLS[name]
+        if tree.text not in FUNCTIONS:
+            listed = ", ".join(FUNCTIONS)
+            raise Flaw("unknown-name", f"there is no function {tree.text!r}; there are {listed}", tree.text)
+        least, most = FUNCTIONS[tree.text]
         if not least <= len(tree.args) <= most:
             count = str(least) if least == most else f"{least} to {most}"
-            raise Flaw("arity", f"{name} takes {count} arguments, {len(tree.args)} are given")
-        return case(self, tree, scope, target)
+            raise Flaw("arity", f"{tree.text} takes {count} arguments, {len(tree.args)} are given")
+        if tree.text in {"min", "max"}:
+            parts = [self.must(arg, self.check(arg, scope, target), _number) for arg in tree.args]
+            return arithmetic.extreme(Op(tree.text), *parts)
+        if tree.text == "abs":
+            return arithmetic.absolute(self.part(tree.args[0], scope, _number))
+        if tree.text == "known":
+            value = self.check(tree.args[0], scope)
+            return Node(Op.KNOWN, boolean() if value.type.nullable else boolean(1, 1), (value,))
+        if tree.text == "default":
+            return self.default(tree, scope, target)
+        return self.rounded(tree, scope)
 
-    def extreme(self, tree: Ast, scope: Scope, target: Target | None) -> Node:
-        parts = [self.check(arg, scope, target) for arg in tree.args]
-        for arg, part in zip(tree.args, parts, strict=True):
-            self.must(arg, part, _number)
-        return arithmetic.extreme(Op(str(tree.value)), *parts)
-
-    def absolute(self, tree: Ast, scope: Scope, target: Target | None) -> Node:
-        return arithmetic.absolute(self.part(tree.args[0], scope, _number))
-
-    def rounded(self, tree: Ast, scope: Scope, target: Target | None) -> Node:
+    def rounded(self, tree: Ast, scope: Scope) -> Node:
         places = _places(tree.args[1]) if len(tree.args) > 1 else 0
-        mode = {"round": Rounding.HALF_EVEN, "floor": Rounding.FLOOR, "ceiling": Rounding.CEILING}[
-            str(tree.value)
-        ]
+        mode = ROUNDINGS[tree.text]
         inner = tree.args[0]
         if places >= 0:
-            node = self.check(inner, scope, Target(places, mode))
-            self.must(inner, node, _number)
+            node = self.must(inner, self.check(inner, scope, Target(places, mode)), _number)
             return arithmetic.rescale(node, places, mode)
         # Rounding to tens, hundreds, …: a division's own divisor grows, so that rounding happens once.
         step = arithmetic.constant(10**-places)
@@ -274,46 +270,28 @@ class _Checker:
         return arithmetic.multiply(whole, step)
 
     def default(self, tree: Ast, scope: Scope, target: Target | None) -> Node:
-        value = self.check(tree.args[0], scope, target)
-        fallback = self.check(tree.args[1], scope, target)
+        value, fallback = (self.check(arg, scope, target) for arg in tree.args)
         if value.type.kind is Kind.NULL:
             raise Flaw("type", "the first argument of default is a value that may be null")
         if not value.type.nullable:
             raise Flaw("never-null", "is never null: default has nothing to do")
-        if value.type.kind is Kind.NUMBER and fallback.type.kind is Kind.NUMBER:
-            fallback = arithmetic.rescale(_known(fallback), max(value.type.scale, fallback.type.scale))
         self.must(tree.args[1], fallback, _known)
-        _, fallback, kind = _unified(value, fallback)
+        value, fallback, kind = _unified(value, fallback)
         return Node(Op.DEFAULT, kind.known(), (value, fallback))
 
-    def known(self, tree: Ast, scope: Scope, target: Target | None) -> Node:
-        value = self.check(tree.args[0], scope)
-        return Node(Op.KNOWN, boolean() if value.type.nullable else boolean(1, 1), (value,))
 
-    CASES: ClassVar[dict[str, Callable[[_Checker, Ast, Scope, Target | None], Node]]] = {
-        **dict.fromkeys(("number", "string", "boolean", "date", "null"), literal),
-        **dict.fromkeys(("+", "-", "*", "/", "**"), operate),
-        **dict.fromkeys(("=", "!=", "<", "<=", ">", ">="), compare),
-        "name": name,
-        "neg": negative,
-        "between": between,
-        "in": contains,
-        "and": logic,
-        "or": logic,
-        "not": negate,
-        "if": choose,
-        "call": call,
-    }
-    CALLS: ClassVar[dict[str, tuple[int, int, Callable[[_Checker, Ast, Scope, Target | None], Node]]]] = {
-        "min": (2, 12, extreme),
-        "max": (2, 12, extreme),
-        "abs": (1, 1, absolute),
-        "round": (1, 2, rounded),
-        "floor": (1, 2, rounded),
-        "ceiling": (1, 2, rounded),
-        "default": (2, 2, default),
-        "known": (1, 1, known),
-    }
+def _literal(tree: Ast) -> Node:
+    if tree.op == "number":
+        return arithmetic.constant(*number_text(tree.text))
+    if tree.op == "string":
+        return Node(Op.CONST, category(tree.text), value=tree.text)
+    if tree.op == "boolean":
+        truth = tree.text == "true"
+        return Node(Op.CONST, boolean(truth, truth), value=truth)
+    if tree.op == "date":
+        day = date_value(tree.text)
+        return Node(Op.CONST, Type(Kind.DATE, lo=day, hi=day), value=day)
+    return Node(Op.CONST, _NULL)
 
 
 def _as_days(node: Node) -> Node:
@@ -322,7 +300,7 @@ def _as_days(node: Node) -> Node:
 
 def _places(tree: Ast) -> int:
     inner, sign = (tree.args[0], -1) if tree.op == "neg" else (tree, 1)
-    text = str(inner.value)
+    text = inner.text
     if inner.op != "number" or not text.lstrip("-").isdigit() or abs(int(text)) > MAX_SCALE:
         raise Flaw("scale", f"decimal places are a whole number from -{MAX_SCALE} to {MAX_SCALE}")
     return sign * int(text)

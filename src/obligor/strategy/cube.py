@@ -61,7 +61,7 @@ def cut(axis: Axis) -> Cut:
     if axis.type.kind is Kind.CATEGORY:
         return _cut_category(axis)
     kind = axis.type
-    bounds = {bound for test in axis.tests for lo, hi in test.ranges for bound in (lo, hi + 1)}
+    bounds = {bound for cell in axis.cells for lo, hi in cell.ranges for bound in (lo, hi + 1)}
     starts = [kind.lo, *sorted(bound for bound in bounds if kind.lo < bound <= kind.hi)]
     pieces: list[Piece] = []
     kept: list[int] = []
@@ -96,13 +96,15 @@ def _null(axis: Axis, pieces: list[Piece]) -> int | None:
 
 def _mask(axis: Axis, value: Value) -> int:
     mask = 0
-    for index, test in enumerate(axis.tests):
-        if matches(test, value):
+    for index, cell in enumerate(axis.cells):
+        if matches(cell, value):
             mask |= 1 << index
     return mask
 
 
-def _walk(cuts: Sequence[Cut], mask: int, path: tuple[str, ...]) -> Iterator[tuple[int, int, tuple[str, ...]]]:
+def _walk(
+    cuts: Sequence[Cut], mask: int, path: tuple[str, ...]
+) -> Iterator[tuple[int, int, tuple[str, ...]]]:
     """(mask, how many combinations, labels) over the cube; a part without rows comes as one."""
     if mask == 0 or not cuts:
         yield mask, prod(len(axis.pieces) for axis in cuts), path

@@ -68,13 +68,14 @@ class Form:
         """One of some texts; without one, the default, or a problem."""
         if default is not None and not self.has(key):
             return default
-        text, accepted = self.text(key), tuple(accepted)
+        accepted = tuple(accepted)
+        text = self.text(key) if self.has(key) else "nothing"
         if text and text not in accepted:
             self.wrong(key, text, f"one of {', '.join(accepted)}")
         return text if text in accepted else accepted[0]
 
     def flag(self, key: str) -> bool:
-        """true or false; false where it is not given."""
+        """Whether a flag is true; one that is not given is false."""
         return self.choice(key, ("false", "true"), "false") == "true"
 
     def whole(self, key: str, least: int, most: int, default: int | None = None) -> int | None:

@@ -1,16 +1,16 @@
 """The checked program: typed nodes and statements, the same for every emitter and for the interpreter.
 
-| op | arguments | value | meaning |
+| op | arguments | more | meaning |
 |---|---|---|---|
-| const | | the value | |
+| const | | value | |
 | var | | name | an input or an earlier result |
 | add, sub, mul | a, b | | exact; both of one scale, for mul of any |
-| div | n, d | rounding | n / d to an integer, d > 0 |
-| pow | base, exponent | scale | square and multiply, half-even to the scale after each step |
+| div | n, d | name: the rounding | n / d to an integer, d > 0 |
+| pow | base, exponent | value: 1 at its scale | square and multiply, half-even after each step |
 | min, max | a, b, … | | of one scale |
 | abs | a | | |
-| compare | a, b | = != < <= > >= | of one scale |
-| match | a | a Test | a unary test; null is allowed |
+| compare | a, b | name: = != < <= > >= | of one scale |
+| match | a | cell | a cell's unary tests; null is allowed |
 | and, or | a, b | | |
 | not | a | | |
 | if | condition, a, b | | only one side is computed |
@@ -28,7 +28,7 @@ from enum import StrEnum
 
 import msgspec
 
-from obligor.strategy.cells import Test
+from obligor.strategy.cells import Cell
 from obligor.strategy.types import Type, Value
 
 __all__ = [
@@ -49,6 +49,9 @@ __all__ = [
     "Table",
     "names_in",
 ]
+
+
+NO_CELL = Cell(null=False)
 
 
 class Op(StrEnum):
@@ -83,24 +86,14 @@ class Rounding(StrEnum):
 
 
 class Node(msgspec.Struct, frozen=True):
-    """One operation with its arguments and the type of its result."""
+    """One operation, its arguments, the type of its result; the table above says what else it holds."""
 
     op: Op
     type: Type
     args: tuple[Node, ...] = ()
-    value: Value | Test = None
-
-    @property
-    def name(self) -> str:
-        """The name of a variable, the operator of a comparison, the rounding of a division."""
-        assert isinstance(self.value, str)
-        return self.value
-
-    @property
-    def test(self) -> Test:
-        """The test of a match."""
-        assert isinstance(self.value, Test)
-        return self.value
+    value: Value = None
+    name: str = ""
+    cell: Cell = NO_CELL
 
 
 def names_in(node: Node) -> Iterator[str]:
@@ -148,11 +141,11 @@ class Formulas(msgspec.Struct, frozen=True):
 
 
 class Axis(msgspec.Struct, frozen=True):
-    """One variable of a table with the test of each row, and the texts they came from."""
+    """One variable of a table with the cell of each row, and the texts they came from."""
 
     name: str
     type: Type
-    tests: tuple[Test, ...]
+    cells: tuple[Cell, ...]
     texts: tuple[str, ...]
 
 

@@ -17,16 +17,16 @@ _NEGATED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "=": "!=", "!=": "="}
 _ORDERED = {Kind.NUMBER, Kind.DATE}
 
 
-def assume(condition: Node, truth: bool, scope: Scope) -> Scope:
+def assume(condition: Node, *, truth: bool, scope: Scope) -> Scope:
     """The scope where a condition holds (or does not): null is gone, bounds are drawn in.
 
     What cannot be said in bounds of single variables is left out, so the result is always sound.
     """
     if condition.op is Op.NOT:
-        return assume(condition.args[0], not truth, scope)
+        return assume(condition.args[0], truth=not truth, scope=scope)
     if condition.op is (Op.AND if truth else Op.OR):
         for part in condition.args:
-            scope = assume(part, truth, scope)
+            scope = assume(part, truth=truth, scope=scope)
         return scope
     if condition.op is Op.KNOWN and truth:
         return _without_null(condition.args[0], scope)
@@ -35,8 +35,8 @@ def assume(condition: Node, truth: bool, scope: Scope) -> Scope:
         operator = condition.name if truth else _NEGATED[condition.name]
         scope = _compared(left, operator, right, scope)
         return _compared(right, _FLIPPED[operator], left, scope)
-    if condition.op is Op.MATCH and truth:
-        return _matched(condition, scope)
+    if condition.op is Op.MATCH:
+        return _matched(condition, scope) if truth else _unmatched(condition, scope)
     return scope
 
 
@@ -52,9 +52,11 @@ def _without_null(node: Node, scope: Scope) -> Scope:
 
 def _compared(node: Node, operator: str, other: Node, scope: Scope) -> Scope:
     """Draw in the bounds of `node`, if it is a variable (perhaps scaled up), by those of `other`."""
+    if node.type.kind is Kind.CATEGORY and other.op is Op.CONST:
+        return _chosen(node, {str(other.value)}, scope, inside=operator == "=")
     lo, hi = other.type.lo, other.type.hi
-    if node.op is Op.MUL and node.args[1].op is Op.CONST and isinstance(node.args[1].value, int):
-        factor = node.args[1].value
+    if node.op is Op.MUL and node.args[1].op is Op.CONST and node.args[1].type.kind is Kind.NUMBER:
+        factor = node.args[1].type.lo
         if factor <= 0:
             return scope
         # An integer v with v * factor in [lo, hi] lies between these; strictness is settled below.
@@ -80,15 +82,30 @@ def _compared(node: Node, operator: str, other: Node, scope: Scope) -> Scope:
 
 
 def _matched(condition: Node, scope: Scope) -> Scope:
-    node, test = condition.args[0], condition.test
+    node, cell = condition.args[0], condition.cell
     if node.op is not Op.VAR or node.name not in scope:
         return scope
     kind = scope[node.name]
-    if not test.null:
+    if not cell.null:
         kind = kind.known()
-    if test.ranges and kind.kind in _ORDERED and not test.null:
-        kind = kind.within(test.ranges[0][0], test.ranges[-1][1])
-    elif test.values:
-        left = tuple(value for value in kind.values if value in test.values)
-        kind = msgspec.structs.replace(kind, values=left) if left else kind
-    return _set(scope, node.name, kind)
+    if cell.ranges and kind.kind in _ORDERED and not cell.null:
+        kind = kind.within(cell.ranges[0][0], cell.ranges[-1][1])
+    scope = _set(scope, node.name, kind)
+    return _chosen(node, set(cell.values), scope, inside=True) if cell.values else scope
+
+
+def _unmatched(condition: Node, scope: Scope) -> Scope:
+    cell = condition.cell
+    # Null may be among what does not match, and then nothing else is known.
+    if cell.values and not cell.anything:
+        return _chosen(condition.args[0], set(cell.values), scope, inside=False)
+    return scope
+
+
+def _chosen(node: Node, values: set[str], scope: Scope, *, inside: bool) -> Scope:
+    """A category is, or is not, one of some values."""
+    if node.op is not Op.VAR or node.name not in scope:
+        return scope
+    kind = scope[node.name]
+    left = tuple(value for value in kind.values if (value in values) == inside)
+    return _set(scope, node.name, msgspec.structs.replace(kind, values=left)) if left else scope

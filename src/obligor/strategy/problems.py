@@ -86,4 +86,6 @@ class Problems:
             StrategyError: something was found.
         """
         if self.found:
-            raise StrategyError(sorted(self.found, key=lambda problem: (problem.place.file, problem.place.line)))
+            raise StrategyError(
+                sorted(self.found, key=lambda problem: (problem.place.file, problem.place.line))
+            )

@@ -60,7 +60,10 @@ class Input(msgspec.Struct, frozen=True):
 
 
 class Declared(msgspec.Struct, frozen=True):
-    """A strategy's document, its parts still as forms where formulas have to be checked."""
+    """A strategy's document, its parts still as forms where formulas have to be checked.
+
+    `broken` are inputs with problems: what reads them has none of its own.
+    """
 
     name: str
     version: str
@@ -70,6 +73,7 @@ class Declared(msgspec.Struct, frozen=True):
     parameters: Mapping[str, Form]
     inputs: Mapping[str, Input]
     input_places: Mapping[str, Place]
+    broken: frozenset[str]
     steps: tuple[Form, ...]
     outputs: Mapping[str, Form]
 
@@ -78,7 +82,14 @@ def declare(document: Tree, problems: Problems) -> Declared:
     """Read a strategy's document."""
     form = Form(document, "", problems)
     form.only("strategy", "version", "stage", "about", "outcomes", "parameters", "inputs", "steps", "outputs")
-    inputs = form.named("inputs")
+    inputs: dict[str, Input] = {}
+    places: dict[str, Place] = {}
+    broken: set[str] = set()
+    for name, entry in form.named("inputs").items():
+        before = len(problems.found)
+        inputs[name], places[name] = _input(entry), entry.place()
+        if len(problems.found) > before:
+            broken.add(name)
     return Declared(
         name=_name(form, "strategy"),
         version=form.text("version"),
@@ -86,8 +97,9 @@ def declare(document: Tree, problems: Problems) -> Declared:
         about=form.text("about", required=False),
         outcomes=form.texts("outcomes"),
         parameters=form.named("parameters", required=False),
-        inputs={name: _input(entry) for name, entry in inputs.items()},
-        input_places={name: entry.place() for name, entry in inputs.items()},
+        inputs=inputs,
+        input_places=places,
+        broken=frozenset(broken),
         steps=tuple(form.forms("steps")),
         outputs=form.named("outputs", required=False),
     )
@@ -102,7 +114,11 @@ def _name(form: Form, key: str) -> str:
 
 def _input(form: Form) -> Input:
     form.only("type", "source", "nullable", "unit", "min", "max", "scale", "values", "other", "about")
+    before = len(form.problems.found)
     kind = form.choice("type", TYPES)
+    if len(form.problems.found) > before:
+        # What else the input needs depends on its type.
+        return Input(type="boolean", source="application")
     source = form.text("source")
     if source and not SOURCES.fullmatch(source):
         form.wrong("source", source, "application, feature, limits, score or source:NAME")

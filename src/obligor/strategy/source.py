@@ -1,7 +1,7 @@
 """A strategy's files as they are: YAML and CSV with the line of everything, and their digest.
 
-YAML is read as texts, lists and maps only: `no`, `1e3` and `2026-11-23` stay the texts they are. The digest is
-over that content, so comments, quoting and line ends do not move it and everything that can matter does.
+YAML is read as texts, lists and maps only: `no`, `1e3` and `2026-11-23` stay the texts they are. The digest
+is over that content, so comments, quoting and line ends do not move it and everything that can matter does.
 """
 
 from __future__ import annotations
@@ -18,7 +18,18 @@ import yaml
 from obligor.kernel import digest
 from obligor.strategy.problems import Place, Problems
 
-__all__ = ["MAIN", "Doc", "Leaf", "Row", "Series", "Sheet", "Tree", "content_digest", "read_sheet", "read_yaml"]
+__all__ = [
+    "MAIN",
+    "Doc",
+    "Leaf",
+    "Row",
+    "Series",
+    "Sheet",
+    "Tree",
+    "content_digest",
+    "read_sheet",
+    "read_yaml",
+]
 
 MAIN = "strategy.yaml"
 MAX_BYTES = 1_048_576
@@ -100,13 +111,12 @@ def read_yaml(file: str, data: bytes, problems: Problems) -> Tree | None:
         # An alias could make a document of any size out of a few bytes.
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
             if isinstance(event, yaml.AliasEvent):
-                line = event.start_mark.line + 1
+                line = _line(event.start_mark)
                 problems.add("yaml", Place(file, line, "-"), f"*{event.anchor}", "no aliases: write it out")
                 return None
         root = yaml.compose(text, Loader=yaml.CSafeLoader)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark is not None else 1
+        line = _line(getattr(error, "problem_mark", None))
         what = getattr(error, "problem", None) or "cannot be read"
         problems.add("yaml", Place(file, line, "-"), what, "a YAML document")
         return None
@@ -121,8 +131,12 @@ def read_yaml(file: str, data: bytes, problems: Problems) -> Tree | None:
     return found if len(problems.found) == before else None
 
 
+def _line(mark: Any) -> int:
+    return 1 if mark is None else int(mark.line) + 1
+
+
 def _doc(node: yaml.Node, file: str, path: str, depth: int, problems: Problems) -> Doc:
-    line = node.start_mark.line + 1
+    line = _line(node.start_mark)
     if isinstance(node, yaml.ScalarNode):
         return Leaf(node.value, line)
     if depth == 0:
@@ -134,7 +148,7 @@ def _doc(node: yaml.Node, file: str, path: str, depth: int, problems: Problems) 
     tree: dict[str, Doc] = {}
     for key, value in node.value:
         name = key.value if isinstance(key, yaml.ScalarNode) else ""
-        here = Place(file, key.start_mark.line + 1, f"{path}.{name}".lstrip("."))
+        here = Place(file, _line(key.start_mark), f"{path}.{name}".lstrip("."))
         if not name or not name.isascii():
             problems.add("yaml", here, name, "a name of ASCII letters")
         elif name in tree:

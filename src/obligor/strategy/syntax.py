@@ -1,4 +1,4 @@
-"""Text to syntax trees: the FEEL subset of formulas and the S-FEEL unary tests of cells (DMN 1.5, clauses 9, 10).
+"""Text to syntax trees: FEEL formulas and S-FEEL unary tests, a subset of each (DMN 1.5, clauses 9 and 10).
 
 Nothing here knows types or names; `check` and `cells` give the trees their meaning.
 """
@@ -6,13 +6,16 @@ Nothing here knows types or names; `check` and `cells` give the trees their mean
 from __future__ import annotations
 
 import re
-from typing import NoReturn
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import msgspec
 
 from obligor.strategy.problems import Flaw
 
-__all__ = ["Ast", "Item", "Tests", "WORDS", "parse_formula", "parse_literal", "parse_tests"]
+__all__ = ["WORDS", "Ast", "Item", "Unary", "parse_formula", "parse_literal", "parse_unary"]
+
+Found = TypeVar("Found")
 
 MAX_TEXT = 4000
 MAX_DEPTH = 40
@@ -24,6 +27,7 @@ WORDS = frozenset(
         *("min", "max", "abs", "round", "floor", "ceiling", "default", "known", "date", "outcome"),
     }
 )
+_WHOLE = re.compile(r"\s*(?P<number>[0-9]+)")
 _TOKEN = re.compile(
     r"""\s*(?:(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})
       |(?P<number>[0-9]+(?:\.[0-9]+)?)
@@ -38,27 +42,27 @@ class Ast(msgspec.Struct, frozen=True):
     """A node of a formula's tree and the span of text that it came from.
 
     `op` is a literal's kind ("number", "string", "boolean", "null", "date"), "name", "call", "in", "between",
-    "if", "neg", or the operator itself. `value` is a literal's text, a name, or the tests of "in".
+    "if", "neg", or the operator itself. `text` is a literal's text or a name, `items` are the tests of "in".
     """
 
     op: str
     start: int
     end: int
     args: tuple[Ast, ...] = ()
-    value: object = None
+    text: str = ""
+    items: tuple[Item, ...] = ()
 
 
 class Item(msgspec.Struct, frozen=True):
-    """One unary test: "any", "null", "range" with both ends, or a comparison with `low`."""
+    """One unary test: "any", "null", "range" with two ends, or a comparison with one."""
 
     op: str
-    low: Ast | None = None
-    high: Ast | None = None
+    ends: tuple[Ast, ...] = ()
     low_closed: bool = True
     high_closed: bool = True
 
 
-class Tests(msgspec.Struct, frozen=True):
+class Unary(msgspec.Struct, frozen=True):
     """Unary tests of which one has to hold; `negated`: none may."""
 
     items: tuple[Item, ...]
@@ -79,12 +83,10 @@ def parse_formula(text: str) -> Ast:
         Flaw: the text is no formula of the subset.
     """
     reader = _Reader(text, bare_dates=False)
-    tree = reader.expression()
-    reader.finish()
-    return tree
+    return reader.whole(reader.expression())
 
 
-def parse_tests(text: str) -> Tests:
+def parse_unary(text: str) -> Unary:
     """A cell's unary tests.
 
     Raises:
@@ -93,9 +95,7 @@ def parse_tests(text: str) -> Tests:
     if not text.strip():
         raise Flaw("syntax", "an empty cell says nothing: write - where any value will do", text)
     reader = _Reader(text, bare_dates=True)
-    tests = reader.cell()
-    reader.finish()
-    return tests
+    return reader.whole(reader.cell())
 
 
 def parse_literal(text: str) -> Ast:
@@ -107,9 +107,7 @@ def parse_literal(text: str) -> Ast:
     if not text.strip():
         raise Flaw("syntax", "an empty cell says nothing: write a value, or null where there is none", text)
     reader = _Reader(text, bare_dates=True)
-    tree = reader.null() or reader.endpoint()
-    reader.finish()
-    return tree
+    return reader.whole(reader.null() or reader.endpoint())
 
 
 class _Reader:
@@ -123,19 +121,18 @@ class _Reader:
         self.place = 0
         self.depth = 0
 
-    def _scan(self, bare_dates: bool) -> list[_Token]:
-        tokens: list[_Token] = []
+    def _scan(self, bare_dates: bool) -> Iterator[_Token]:
         position, stop = 0, len(self.text.rstrip())
         while position < stop:
             match = _TOKEN.match(self.text, position)
             if match is not None and match.lastgroup == "day" and not bare_dates:
-                match = re.compile(r"\s*(?P<number>[0-9]+)").match(self.text, position)
+                match = _WHOLE.match(self.text, position)
             if match is None or match.lastgroup is None:
                 raise Flaw("syntax", "cannot be read here", self.text[position : position + 20].strip())
-            tokens.append(_Token(match.lastgroup, match[match.lastgroup], match.start(), match.end()))
+            kind = match.lastgroup
+            yield _Token(kind, match[kind], match.end() - len(match[0].lstrip()), match.end())
             position = match.end()
-        tokens.append(_Token("end", "", stop, stop))
-        return tokens
+        yield _Token("end", "", stop, stop)
 
     # ---- tokens
 
@@ -148,69 +145,66 @@ class _Reader:
         self.place += 1
         return token
 
-    def sees(self, *texts: str) -> bool:
-        token = self.next
+    def sees(self, *texts: str, ahead: int = 0) -> bool:
+        token = self.tokens[min(self.place + ahead, len(self.tokens) - 1)]
         return token.kind in {"mark", "name"} and token.text in texts
 
     def accept(self, *texts: str) -> _Token | None:
         return self.take() if self.sees(*texts) else None
 
     def expect(self, *texts: str) -> _Token:
-        return self.accept(*texts) or self.fail(f"expected {' or '.join(texts)}")
+        if token := self.accept(*texts):
+            return token
+        raise self.flaw(f"expected {' or '.join(texts)}")
 
-    def fail(self, what: str) -> NoReturn:
+    def flaw(self, what: str) -> Flaw:
         rest = self.text[self.next.start :].strip()
-        raise Flaw("syntax", f"{what} before {rest[:20]!r}" if rest else f"{what} at the end", self.text)
+        return Flaw("syntax", f"{what} before {rest[:20]!r}" if rest else f"{what} at the end", self.text)
 
-    def finish(self) -> None:
+    def whole(self, found: Found) -> Found:
+        """What was read, if nothing is left."""
         if self.next.kind != "end":
-            self.fail("nothing more was expected")
+            raise self.flaw("nothing more was expected")
+        return found
 
-    def node(self, op: str, start: int, *args: Ast, value: object = None) -> Ast:
-        while start < len(self.text) and self.text[start].isspace():
-            start += 1
-        return Ast(op, start, self.tokens[self.place - 1].end, args, value)
+    def node(self, op: str, start: int, *args: Ast, text: str = "", items: tuple[Item, ...] = ()) -> Ast:
+        return Ast(op, start, self.tokens[self.place - 1].end, args, text, items)
+
+    def nest(self, read: Callable[[], Ast]) -> Ast:
+        """Read what lies one level deeper, as far as nesting may go."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise Flaw("syntax", f"nested deeper than {MAX_DEPTH} levels", self.text[:40])
+        tree = read()
+        self.depth -= 1
+        return tree
 
     # ---- formulas, from the loosest to the tightest binding
 
     def expression(self) -> Ast:
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise Flaw("syntax", f"nested deeper than {MAX_DEPTH} levels", self.text[:40])
+        return self.nest(self.choice)
+
+    def choice(self) -> Ast:
         start = self.next.start
-        if self.accept("if"):
-            condition = self.expression()
-            self.expect("then")
-            yes = self.expression()
-            self.expect("else")
-            tree = self.node("if", start, condition, yes, self.expression())
-        else:
-            tree = self.disjunction()
-        self.depth -= 1
-        return tree
+        if not self.accept("if"):
+            return self.disjunction()
+        condition = self.expression()
+        self.expect("then")
+        yes = self.expression()
+        self.expect("else")
+        return self.node("if", start, condition, yes, self.expression())
 
     def disjunction(self) -> Ast:
-        start = self.next.start
-        tree = self.conjunction()
-        while self.accept("or"):
-            tree = self.node("or", start, tree, self.conjunction())
-        return tree
+        return self.chain(self.conjunction, "or")
 
     def conjunction(self) -> Ast:
-        start = self.next.start
-        tree = self.negation()
-        while self.accept("and"):
-            tree = self.node("and", start, tree, self.negation())
-        return tree
+        return self.chain(self.negation, "and")
 
     def negation(self) -> Ast:
         start = self.next.start
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise Flaw("syntax", f"nested deeper than {MAX_DEPTH} levels", self.text[:40])
-        tree = self.node("not", start, self.negation()) if self.accept("not") else self.comparison()
-        self.depth -= 1
-        return tree
+        if self.accept("not"):
+            return self.node("not", start, self.nest(self.negation))
+        return self.comparison()
 
     def comparison(self) -> Ast:
         start = self.next.start
@@ -223,28 +217,24 @@ class _Reader:
             return self.node("between", start, left, low, self.sum())
         if self.accept("in"):
             items = self.choices()
-            return self.node("in", start, left, value=Tests(items))
+            return self.node("in", start, left, items=items)
         return left
 
     def sum(self) -> Ast:
-        start = self.next.start
-        tree = self.product()
-        while operator := self.accept("+", "-"):
-            tree = self.node(operator.text, start, tree, self.product())
-        return tree
+        return self.chain(self.product, "+", "-")
 
     def product(self) -> Ast:
-        start = self.next.start
-        tree = self.power()
-        while operator := self.accept("*", "/"):
-            tree = self.node(operator.text, start, tree, self.power())
-        return tree
+        return self.chain(self.power, "*", "/")
 
     def power(self) -> Ast:
+        return self.chain(self.unary, "**")
+
+    def chain(self, part: Callable[[], Ast], *operators: str) -> Ast:
+        """Parts joined by operators of one rank, from the left."""
         start = self.next.start
-        tree = self.unary()
-        while self.accept("**"):
-            tree = self.node("**", start, tree, self.unary())
+        tree = part()
+        while operator := self.accept(*operators):
+            tree = self.node(operator.text, start, tree, part())
         return tree
 
     def unary(self) -> Ast:
@@ -259,19 +249,14 @@ class _Reader:
             tree = self.expression()
             self.expect(")")
             return tree
-        if (
-            self.next.kind == "name"
-            and self.next.text != "date"
-            and self.tokens[self.place + 1].text == "("
-            and self.tokens[self.place + 1].kind == "mark"
-        ):
+        if self.next.kind == "name" and self.next.text != "date" and self.sees("(", ahead=1):
             name = self.take().text
             self.take()
             args = [self.expression()]
             while self.accept(","):
                 args.append(self.expression())
             self.expect(")")
-            return self.node("call", start, *args, value=name)
+            return self.node("call", start, *args, text=name)
         return self.null() or self.endpoint()
 
     def null(self) -> Ast | None:
@@ -280,16 +265,16 @@ class _Reader:
 
     # ---- unary tests
 
-    def cell(self) -> Tests:
+    def cell(self) -> Unary:
         if self.sees("-") and self.tokens[self.place + 1].kind == "end":
             self.take()
-            return Tests((Item("any"),))
+            return Unary((Item("any"),))
         if self.accept("not"):
             self.expect("(")
             items = self.tests()
             self.expect(")")
-            return Tests(items, negated=True)
-        return Tests(self.tests())
+            return Unary(items, negated=True)
+        return Unary(self.tests())
 
     def tests(self) -> tuple[Item, ...]:
         items = [self.test()]
@@ -301,57 +286,59 @@ class _Reader:
         if self.null():
             return Item("null")
         if operator := self.accept(*COMPARISONS):
-            return Item(operator.text, self.endpoint())
+            return Item(operator.text, (self.endpoint(),))
         if opening := self.accept("[", "(", "]"):
             return self.range(opening, self.endpoint())
-        return Item("=", self.endpoint())
+        return Item("=", (self.endpoint(),))
 
     def range(self, opening: _Token, low: Ast) -> Item:
         self.expect("..")
         high = self.endpoint()
         closing = self.expect("]", ")", "[")
-        return Item("range", low, high, opening.text == "[", closing.text == "]")
+        return Item("range", (low, high), opening.text == "[", closing.text == "]")
 
     def choices(self) -> tuple[Item, ...]:
         """What may follow `in`: a test, or tests in parentheses or brackets."""
-        opening = self.next
-        if not self.sees("(", "["):
+        opening = self.accept("(", "[")
+        if opening is None:
             return (self.test(),)
-        self.take()
-        if self.sees("(", "[", "]", *COMPARISONS) or self.sees("null", "missing"):
+        if self.sees("(", "[", "]", "null", "missing", *COMPARISONS):
             items = self.tests()
         else:
             first = self.endpoint()
             if self.sees(".."):
                 return (self.range(opening, first),)
-            items = (Item("=", first), *(self.tests() if self.accept(",") else ()))
+            items = (Item("=", (first,)), *(self.tests() if self.accept(",") else ()))
         self.expect(")" if opening.text == "(" else "]")
         return items
 
     def endpoint(self) -> Ast:
+        """A literal or a name."""
         start = self.next.start
-        if self.accept("-"):
-            token = self.take()
-            if token.kind == "number":
-                return self.node("number", start, value=f"-{token.text}")
-            self.place -= 1
-            self.fail("expected a number")
-        token = self.take()
-        if token.kind in {"number", "string"}:
-            return self.node(token.kind, start, value=token.text)
-        if token.kind == "day":
-            return self.node("date", start, value=token.text)
-        if token.kind == "name" and token.text in {"true", "false"}:
-            return self.node("boolean", start, value=token.text == "true")
-        if token.kind == "name" and token.text == "date" and self.sees("("):
+        sign = "-" if self.accept("-") else ""
+        token = self.next
+        if token.kind == "number":
             self.take()
-            text = self.take()
-            if text.kind != "string":
-                self.place -= 1
-                self.fail('expected a date such as "2026-11-23"')
-            self.expect(")")
-            return self.node("date", start, value=text.text)
-        if token.kind == "name" and (token.text == "outcome" or token.text not in WORDS):
-            return self.node("name", start, value=token.text)
-        self.place -= 1
-        self.fail("expected a value")
+            return self.node("number", start, text=sign + token.text)
+        if not sign and token.kind in {"string", "day"}:
+            self.take()
+            return self.node("date" if token.kind == "day" else "string", start, text=token.text)
+        if not sign and token.kind == "name":
+            if token.text == "date":
+                return self.date()
+            if token.text in {"true", "false"}:
+                self.take()
+                return self.node("boolean", start, text=token.text)
+            if token.text == "outcome" or token.text not in WORDS:
+                self.take()
+                return self.node("name", start, text=token.text)
+        raise self.flaw("expected a number" if sign else "expected a value")
+
+    def date(self) -> Ast:
+        start = self.take().start
+        self.expect("(")
+        if self.next.kind != "string":
+            raise self.flaw('expected a date such as "2026-11-23"')
+        text = self.take().text
+        self.expect(")")
+        return self.node("date", start, text=text)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from obligor.kernel import MAX_INTEGER
 from obligor.strategy import cube
-from obligor.strategy.cells import Test, resolve, resolve_literal
+from obligor.strategy.cells import Cell, resolve, resolve_literal
 from obligor.strategy.form import Form
 from obligor.strategy.ir import Axis, Card, Hit, Line, Table
 from obligor.strategy.problems import Flaw, Place
 from obligor.strategy.schema import TYPES
 from obligor.strategy.source import Row, Sheet
-from obligor.strategy.syntax import parse_literal, parse_tests
+from obligor.strategy.syntax import parse_literal, parse_unary
 from obligor.strategy.types import MAX_SCALE, Kind, Type, Value, number
 from obligor.strategy.work import Work
 
@@ -22,6 +22,11 @@ __all__ = ["read_card", "read_grid", "read_table"]
 
 SHOWN = 5
 NOTE = "note"
+CARD_COLUMNS = ("characteristic", "bin", "points")
+MOST_POINTS = 1_000_000
+
+# A cell's text and its place.
+Text = tuple[str, Place]
 
 
 def read_table(work: Work, form: Form, step: str) -> Table | None:
@@ -30,9 +35,26 @@ def read_table(work: Work, form: Form, step: str) -> Table | None:
     gives = _gives(form)
     hit = Hit(form.choice("hit", [policy.value for policy in Hit], "unique"))
     sheet = work.sheet(form, "table")
-    if sheet is None or not gives:
-        return _lost(work, gives)
+    if sheet is None or not gives or not _columns_fit(work, form, sheet, gives):
+        _lose(work, gives)
+        return None
     titles = sheet.header.cells
+    axes = [
+        _axis(work, (title, sheet.place(sheet.header, column)), _column(sheet, column))
+        for column, title in enumerate(titles)
+        if title not in {*gives, NOTE}
+    ]
+    values = [
+        [_value(work, text, gives[name]) for text in _column(sheet, titles.index(name))] for name in gives
+    ]
+    where = [Place(sheet.file, row.line, f"row {index + 1}") for index, row in enumerate(sheet.rows)]
+    drawn = _Drawn(step, sheet, hit, axes, list(zip(*values, strict=True)), where)
+    return _finished(work, drawn, gives)
+
+
+def _columns_fit(work: Work, form: Form, sheet: Sheet, gives: Mapping[str, Type]) -> bool:
+    titles = sheet.header.cells
+    before = len(work.problems.found)
     for column, title in enumerate(titles):
         if title in titles[:column]:
             work.problems.add("csv", sheet.place(sheet.header, column), title, "each column once")
@@ -40,76 +62,60 @@ def read_table(work: Work, form: Form, step: str) -> Table | None:
         if name not in titles:
             listed = ", ".join(titles)
             form.wrong("gives", name, f"a column of {sheet.file}: {listed}", "csv")
-    inputs = [(column, title) for column, title in enumerate(titles) if title not in {*gives, NOTE}]
-    axes = [
-        _axis(work, title, [(row.cells[column], sheet.place(row, column)) for row in sheet.rows], sheet, column)
-        for column, title in inputs
-    ]
-    columns = [titles.index(name) for name in gives if name in titles]
-    if len(columns) < len(gives) or len(set(titles)) < len(titles):
-        return _lost(work, gives)
-    rows = [
-        [_value(work, row.cells[column], sheet.place(row, column), gives[titles[column]]) for column in columns]
-        for row in sheet.rows
-    ]
-    where = [Place(sheet.file, row.line, f"row {index + 1}") for index, row in enumerate(sheet.rows)]
-    return _finished(work, step, sheet, hit, axes, gives, rows, where, 0)
+    return len(work.problems.found) == before
 
 
 def read_grid(work: Work, form: Form, step: str) -> Table | None:
     """A two-dimensional table: tests down the first column and along the header, one result in the cells."""
     form.only("step", "grid", "down", "across", "gives", "about")
     gives = _gives(form)
-    down, across = form.text("down"), form.text("across")
+    down, across = form.said("down"), form.said("across")
     sheet = work.sheet(form, "grid")
     if len(gives) > 1:
         form.wrong("gives", ", ".join(gives), "one result: a grid has one value in a cell")
-    if sheet is None or len(gives) != 1 or not down or not across:
-        return _lost(work, gives)
-    width = len(sheet.header.cells) - 1
-    heads = [(sheet.header.cells[column + 1], sheet.place(sheet.header, column + 1)) for column in range(width)]
-    sides = [(row.cells[0], sheet.place(row, 0)) for row in sheet.rows]
-    # A row of the table for every cell of the grid, row by row.
+    if sheet is None or len(gives) != 1 or not down.text or not across.text:
+        _lose(work, gives)
+        return None
+    columns = range(1, len(sheet.header.cells))
+    heads = [(sheet.header.cells[column], sheet.place(sheet.header, column)) for column in columns]
+    vertical = _axis(work, (down.text, down.place), _column(sheet, 0))
+    horizontal = _axis(work, (across.text, across.place), heads)
+    # The table has a row for every cell of the grid, row by row.
     axes = [
-        _spread(_axis(work, down, sides, sheet, 0), lambda cells: [cell for cell in cells for _ in heads]),
-        _spread(_axis(work, across, heads, sheet, 0), lambda cells: [*cells] * len(sides)),
+        vertical and _spread(vertical, [line for line in range(len(sheet.rows)) for _ in columns]),
+        horizontal and _spread(horizontal, [column - 1 for _ in sheet.rows for column in columns]),
     ]
     kind = next(iter(gives.values()))
-    rows: list[list[Value | Flaw]] = []
-    where: list[Place] = []
-    for row in sheet.rows:
-        for column in range(1, width + 1):
-            place = _corner(sheet, row, column)
-            where.append(place)
-            rows.append([_value(work, row.cells[column], place, kind)])
-    return _finished(work, step, sheet, Hit.UNIQUE, axes, gives, rows, where, width)
+    inner = [_corner(sheet, row, column) for row in sheet.rows for column in columns]
+    values = [(_value(work, text, kind),) for text in inner]
+    drawn = _Drawn(step, sheet, Hit.UNIQUE, axes, values, [place for _, place in inner], len(columns))
+    return _finished(work, drawn, gives)
 
 
-def _corner(sheet: Sheet, row: Row, column: int) -> Place:
-    return Place(sheet.file, row.line, sheet.place(row, column).cell.partition(" ")[0])
+def _corner(sheet: Sheet, row: Row, column: int) -> Text:
+    return row.cells[column], Place(sheet.file, row.line, sheet.place(row, column).cell.partition(" ")[0])
 
 
-def _spread(axis: Axis | None, spread: Callable[[Sequence[object]], list[object]]) -> Axis | None:
-    if axis is None:
-        return None
-    tests = tuple(test for test in spread(axis.tests) if isinstance(test, Test))
-    return Axis(axis.name, axis.type, tests, tuple(str(text) for text in spread(axis.texts)))
+def _spread(axis: Axis, order: Sequence[int]) -> Axis:
+    cells, texts = tuple(axis.cells[index] for index in order), tuple(axis.texts[index] for index in order)
+    return Axis(axis.name, axis.type, cells, texts)
 
 
 def read_card(work: Work, form: Form, step: str) -> Card | None:
     """A scorecard: rows of characteristic, bin and points; the result is the base and the points' sum."""
     form.only("step", "scorecard", "base", "gives", "about")
-    name, place = form.text("gives"), form.place("gives")
-    base = form.whole("base", -1_000_000, 1_000_000, 0) or 0
+    name = form.said("gives")
+    base = form.whole("base", -MOST_POINTS, MOST_POINTS, 0) or 0
     sheet = work.sheet(form, "scorecard")
-    if not name:
+    if not name.text or sheet is None:
+        if name.text:
+            work.lose(name.text, name.place)
         return None
-    titles = ("characteristic", "bin", "points")
-    if sheet is None or sheet.header.cells[:3] != titles or sheet.header.cells[3:] not in {(), (NOTE,)}:
-        if sheet is not None:
-            text = ",".join(sheet.header.cells)
-            work.problems.add("csv", sheet.place(sheet.header, 0), text, f"the header {','.join(titles)}")
-        work.lose(name, place)
+    titles = sheet.header.cells
+    if titles[:3] != CARD_COLUMNS or titles[3:] not in {(), (NOTE,)}:
+        accepted = f"the columns {', '.join(CARD_COLUMNS)}, perhaps {NOTE}"
+        work.problems.add("csv", sheet.place(sheet.header, 0), ",".join(titles), accepted)
+        work.lose(name.text, name.place)
         return None
     groups: dict[str, list[Row]] = {}
     for row in sheet.rows:
@@ -117,115 +123,112 @@ def read_card(work: Work, form: Form, step: str) -> Card | None:
     lines = [_line(work, sheet, title, rows) for title, rows in groups.items()]
     good = [line for line in lines if line is not None]
     if len(good) < len(lines):
-        work.lose(name, place)
+        work.lose(name.text, name.place)
         return None
     lo, hi = (base + sum(pick(line.points) for line in good) for pick in (min, max))
-    work.define(name, number(lo, hi), place)
-    return Card(step, sheet.file, name, base, tuple(good))
+    work.define(name.text, number(lo, hi), name.place)
+    return Card(step, sheet.file, name.text, base, tuple(good))
 
 
 def _line(work: Work, sheet: Sheet, title: str, rows: Sequence[Row]) -> Line | None:
-    axis = _axis(work, title, [(row.cells[1], sheet.place(row, 1)) for row in rows], sheet, 0, rows[0])
-    kind = number(-1_000_000, 1_000_000)
-    points = [_value(work, row.cells[2], sheet.place(row, 2), kind) for row in rows]
+    head = sheet.place(rows[0], 0)
+    axis = _axis(work, (title, head), [(row.cells[1], sheet.place(row, 1)) for row in rows])
+    kind = number(-MOST_POINTS, MOST_POINTS)
+    points = [_value(work, (row.cells[2], sheet.place(row, 2)), kind) for row in rows]
     if axis is None or any(isinstance(value, Flaw) for value in points):
         return None
     table = Table("", sheet.file, Hit.UNIQUE, (axis,), (), tuple(() for _ in rows))
-    where = [Place(sheet.file, row.line, f"row {row.line - 1}") for row in rows]
-    head = sheet.place(rows[0], 0)
+    where = [Place(sheet.file, row.line, f"row {row.line - sheet.header.line}") for row in rows]
     if not _covered(work, table, head, where):
         return None
-    return Line(axis, tuple(int(value) for value in points if isinstance(value, int)))
+    return Line(axis, tuple(value for value in points if isinstance(value, int)))
 
 
 # ---- what the three have in common
 
 
+class _Drawn(msgspec.Struct):
+    """A table as it was read: its axes and rows, flaws where they have problems, and the rows' places."""
+
+    step: str
+    sheet: Sheet
+    hit: Hit
+    axes: Sequence[Axis | None]
+    rows: Sequence[tuple[Value | Flaw, ...]]
+    where: Sequence[Place]
+    width: int = 0
+
+
 def _gives(form: Form) -> dict[str, Type]:
-    return {name: kind for name, entry in form.named("gives").items() if (kind := _result_type(entry))}
+    return {name: _result_type(entry) for name, entry in form.named("gives").items()}
 
 
-def _result_type(form: Form) -> Type | None:
+def _result_type(form: Form) -> Type:
     form.only("type", "scale", "values", "nullable", "unit", "about")
     kind = form.choice("type", TYPES)
     scale = (form.whole("scale", 1, MAX_SCALE) or 0) if kind == "decimal" else 0
     values = form.texts("values") if kind == "category" else ()
-    nullable = form.flag("nullable")
     # The bounds are those of the cells, found when they are read.
-    return Type(TYPES[kind], scale, -MAX_INTEGER, MAX_INTEGER, values, nullable)
+    return Type(TYPES[kind], scale, 0, 0, values, form.flag("nullable"))
 
 
-def _lost(work: Work, gives: Mapping[str, Type]) -> None:
+def _lose(work: Work, gives: Mapping[str, Type]) -> None:
     for name in gives:
         work.lose(name, Place("", 0, ""))
 
 
-def _axis(
-    work: Work,
-    name: str,
-    cells: Sequence[tuple[str, Place]],
-    sheet: Sheet,
-    column: int,
-    row: Row | None = None,
-) -> Axis | None:
+def _column(sheet: Sheet, column: int) -> list[Text]:
+    return [(row.cells[column], sheet.place(row, column)) for row in sheet.rows]
+
+
+def _axis(work: Work, name: Text, cells: Sequence[Text]) -> Axis | None:
     """The tests of a column; None where one of them, or the column's name, has a problem."""
-    head = sheet.place(row or sheet.header, column)
+    title, place = name
     names = work.names()
-    if name in names.broken:
+    if title in names.broken:
         return None
-    if name not in names.scope:
-        flaw = Flaw("unknown-name", f"no input or earlier result is called {name!r}", name)
-        work.flaw(flaw, head, name)
+    if title not in names.scope:
+        message = f"no input or earlier result is called {title!r}"
+        work.flaw(Flaw("unknown-name", message, title), place, title)
         return None
-    kind = names.scope[name]
-    tests = [_test(work, text, place, kind) for text, place in cells]
-    good = [test for test in tests if test is not None]
-    if len(good) < len(tests):
-        return None
-    return Axis(name, kind, tuple(good), tuple(text for text, _ in cells))
+    kind = names.scope[title]
+    tests = [_cell(work, text, kind) for text in cells]
+    good = tuple(cell for cell in tests if cell is not None)
+    return Axis(title, kind, good, tuple(text for text, _ in cells)) if len(good) == len(tests) else None
 
 
-def _test(work: Work, text: str, place: Place, kind: Type) -> Test | None:
+def _cell(work: Work, text: Text, kind: Type) -> Cell | None:
     try:
-        return resolve(parse_tests(text), kind, work.constants)
+        return resolve(parse_unary(text[0]), kind, work.constants)
     except Flaw as flaw:
-        work.flaw(flaw, place, text)
+        work.flaw(flaw, text[1], text[0])
         return None
 
 
-def _value(work: Work, text: str, place: Place, kind: Type) -> Value | Flaw:
+def _value(work: Work, text: Text, kind: Type) -> Value | Flaw:
     """A result's cell; the flaw, already noted, where it is none."""
     try:
-        value = resolve_literal(parse_literal(text), kind, work.constants)
+        value = resolve_literal(parse_literal(text[0]), kind, work.constants)
         if isinstance(value, int) and abs(value) > MAX_INTEGER:
             raise Flaw("overflow", "a result holds at most 2^53 units of its scale")
     except Flaw as flaw:
-        work.flaw(flaw, place, text)
+        work.flaw(flaw, text[1], text[0])
         return flaw
     return value
 
 
-def _finished(
-    work: Work,
-    step: str,
-    sheet: Sheet,
-    hit: Hit,
-    axes: Sequence[Axis | None],
-    gives: Mapping[str, Type],
-    rows: Sequence[Sequence[Value | Flaw]],
-    where: Sequence[Place],
-    width: int,
-) -> Table | None:
-    good = tuple(axis for axis in axes if axis is not None)
-    values = tuple(tuple(value for value in row if not isinstance(value, Flaw)) for row in rows)
-    if len(good) < len(axes) or any(len(row) < len(gives) for row in values):
-        return _lost(work, gives)
-    table = Table(step, sheet.file, hit, good, (), values, width)
-    if not _covered(work, table, Place(sheet.file, 1, _area(sheet)), where):
-        return _lost(work, gives)
-    kinds = [_seen(kind, [row[index] for row in values]) for index, kind in enumerate(gives.values())]
+def _finished(work: Work, drawn: _Drawn, gives: Mapping[str, Type]) -> Table | None:
+    """The table, if nothing is wrong with it; its results are names from here on."""
+    axes = tuple(axis for axis in drawn.axes if axis is not None)
+    rows = tuple(tuple(value for value in row if not isinstance(value, Flaw)) for row in drawn.rows)
+    whole = len(axes) == len(drawn.axes) and all(len(row) == len(gives) for row in rows)
+    table = Table(drawn.step, drawn.sheet.file, drawn.hit, axes, (), rows, drawn.width)
+    if not whole or not _covered(work, table, Place(drawn.sheet.file, 1, _area(drawn.sheet)), drawn.where):
+        _lose(work, gives)
+        return None
+    kinds = [_seen(kind, [row[index] for row in rows]) for index, kind in enumerate(gives.values())]
     for name, kind in zip(gives, kinds, strict=True):
-        work.define(name, kind, where[0])
+        work.define(name, kind, drawn.where[0])
     return msgspec.structs.replace(table, gives=tuple(zip(gives, kinds, strict=True)))
 
 
@@ -259,9 +262,13 @@ def _covered(work: Work, table: Table, head: Place, where: Sequence[Place]) -> b
         rest = len(found.gaps) - SHOWN
         work.problems.add("gap", head, f"{rest} more combinations", "a row for each combination")
     for first, other, example in found.overlaps:
-        accepted = f"no overlap with {where[first].cell} at line {where[first].line}, under hit {table.hit}"
+        accepted = (
+            f"nothing that {where[first].cell} (line {where[first].line}) matches too, under hit {table.hit}"
+        )
         work.problems.add("overlap", where[other], example, accepted)
     for index in found.unreachable:
         texts = ", ".join(axis.texts[index] for axis in table.axes)
-        work.problems.add("unreachable", where[index], texts, "a row that some input can reach before others do")
+        work.problems.add(
+            "unreachable", where[index], texts, "a row that some input can reach before others do"
+        )
     return len(work.problems.found) == before

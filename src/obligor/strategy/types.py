@@ -25,6 +25,7 @@ __all__ = [
     "Value",
     "boolean",
     "category",
+    "check_whole",
     "date_value",
     "format_scaled",
     "number",
@@ -157,8 +158,13 @@ def check_whole(value: Type, what: str) -> None:
     """See that a result can be written down: its numbers lie within the canonical profile.
 
     Raises:
-        Flaw: the bounds reach beyond 2^53.
+        Flaw: the bounds reach beyond 2^53, or there are more than `MAX_SCALE` decimal places.
     """
+    if value.scale > MAX_SCALE:
+        raise Flaw(
+            "scale",
+            f"{what} has {value.scale} decimal places: give the formula a scale of at most {MAX_SCALE}",
+        )
     if value.kind is Kind.NUMBER and max(-value.lo, value.hi) > MAX_INTEGER:
         reach = format_scaled(value.hi if value.hi > -value.lo else value.lo, value.scale)
         raise Flaw("overflow", f"{what} may reach {reach}: a result holds at most 2^53 units of its scale")

@@ -6,12 +6,13 @@ A route that is not in the table cannot be served: `check` fails the making of t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 from litestar import Litestar
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.routes import HTTPRoute
-from litestar.types import Guard, Scope
+from litestar.types import Guard, HTTPScope, Scope
 
 from obligor.app.service_protocol import Principal, Service
 from obligor.kernel import Forbidden, InvariantBroken, Unauthorised
@@ -37,9 +38,13 @@ API: Table = {
     ("GET", "/v1/loans/{loan_id}"): "read",
     ("GET", "/v1/overview"): "read",
     ("GET", "/v1/receipts/{event_id}"): "read",
+    ("GET", "/v1/summary"): "read",
     ("POST", "/v1/applications"): "applications:write",
+    ("POST", "/v1/audits"): "read",
     ("POST", "/v1/drawdowns"): "drawdowns:write",
     ("POST", "/v1/events"): "events:write",
+    ("POST", "/v1/models"): "admin",
+    ("POST", "/v1/replays"): "read",
 }
 
 CONSOLE: Table = {
@@ -94,8 +99,8 @@ def guard(service: Service, sessions: Sessions, table: Table) -> Guard:
     `scope["user"]` afterwards.
     """
 
-    def authorise(connection: ASGIConnection, _: BaseRouteHandler) -> None:
-        scope = connection.scope
+    def authorise(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        scope = cast("HTTPScope", connection.scope)
         method = scope["method"]
         if method == "OPTIONS":
             return

@@ -13,7 +13,7 @@ ENCODE = msgspec.json.Encoder().encode
 
 
 class Answer:
-    """Status, headers and body, sent as they are. Everything is kept out of caches unless it says otherwise."""
+    """Status, headers and body, sent as they are; kept out of caches unless it says otherwise."""
 
     __slots__ = ("body", "headers", "status")
 
@@ -34,7 +34,7 @@ class Answer:
             *headers,
         ]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  as ASGI has it
         """Send it; an ASGI application."""
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": False})
@@ -51,7 +51,7 @@ def redirect(to: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> Answer:
 
 
 def cookie(name: str, value: str, *, secure: bool, seconds: int, hidden: bool = True) -> tuple[bytes, bytes]:
-    """A cookie for this site alone; a `hidden` one is out of the reach of scripts. 0 seconds takes it away."""
+    """A cookie for this site alone; scripts cannot read a `hidden` one. 0 seconds takes it away."""
     parts = [f"{name}={value}", "Path=/", f"Max-Age={seconds}", "SameSite=Strict"]
     parts += ["HttpOnly"] if hidden else []
     parts += ["Secure"] if secure else []

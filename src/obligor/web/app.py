@@ -13,10 +13,11 @@ from litestar.response import Response
 
 from obligor.app.service_protocol import Service
 from obligor.kernel import Refusal
-from obligor.web import answer, console, openapi, problems, reads, writes
+from obligor.web import answer, office, openapi, problems, reads, writes
 from obligor.web.access import API, CONSOLE, Table, check, guard
 from obligor.web.answer import Answer
 from obligor.web.body import Disconnected
+from obligor.web.console import Console
 from obligor.web.edge import Edge, Meter, metrics_app
 from obligor.web.problems import Problem
 from obligor.web.session import Sessions
@@ -41,7 +42,7 @@ def create_app(service: Service, *, console: bool = True) -> Edge:
     described = openapi.describe(API, API)
 
     @get("/openapi.json")
-    async def get_openapi(request: Sent) -> Answer:
+    async def get_openapi() -> Answer:
         return Answer(described, "application/json", cache=b"public, max-age=300")
 
     app = Edge(
@@ -49,6 +50,7 @@ def create_app(service: Service, *, console: bool = True) -> Edge:
             *writes.handlers(service),
             *reads.handlers(service, read),
             *reads.health(service, read),
+            *office.handlers(service, read),
             get_openapi,
             *pages,
         ],
@@ -72,7 +74,7 @@ def create_app(service: Service, *, console: bool = True) -> Edge:
 def _console(
     service: Service, sessions: Sessions, read: reads.Reading
 ) -> tuple[list[HTTPRouteHandler], ErrorPage]:
-    made = console.Console(service, sessions, read)
+    made = Console(service, sessions, read)
     return made.handlers(), made.error_page
 
 

@@ -105,7 +105,7 @@ async def chunks(request: Request[Any, Any, Any], headers: Headers, most: int) -
             return
 
 
-def _too_large(size: int, most: int) -> TooLarge:
+def _too_large(size: int, most: int) -> InvalidInput:
     return TooLarge.field("$", f"{size} bytes or more", f"at most {most} bytes")
 
 
@@ -121,7 +121,9 @@ async def json_body(request: Request[Any, Any, Any], headers: Headers) -> tuple[
     return data, parse(data, max_bytes=JSON_BYTES)
 
 
-async def lines(request: Request[Any, Any, Any], headers: Headers, at_once: int) -> AsyncIterator[list[bytes]]:
+async def lines(
+    request: Request[Any, Any, Any], headers: Headers, at_once: int
+) -> AsyncIterator[list[bytes]]:
     """The body's lines in order, up to `at_once` of them in a list; the end of the last line may lack.
 
     Raises:
@@ -134,7 +136,9 @@ async def lines(request: Request[Any, Any, Any], headers: Headers, at_once: int)
         *whole, rest = (rest + chunk).split(b"\n")
         found += whole
         if len(rest) > JSON_BYTES:
-            raise TooLarge.field(f"line {count + len(found) + 1}", f"{len(rest)} bytes", f"at most {JSON_BYTES}")
+            raise TooLarge.field(
+                f"line {count + len(found) + 1}", f"{len(rest)} bytes", f"at most {JSON_BYTES}"
+            )
         while len(found) >= at_once:
             count = _counted(count, at_once)
             yield found[:at_once]
@@ -149,6 +153,8 @@ async def lines(request: Request[Any, Any, Any], headers: Headers, at_once: int)
 def _counted(before: int, more: int) -> int:
     if before + more > LINES_MOST:
         raise TooLarge.field(
-            "$", f"more than {LINES_MOST} lines", f"at most {LINES_MOST} lines; lines up to {before} were taken"
+            "$",
+            f"more than {LINES_MOST} lines",
+            f"at most {LINES_MOST} lines; lines up to {before} were taken",
         )
     return before + more

@@ -47,10 +47,9 @@ def _rule(kind: str, x: float, top: float, bottom: float, more: str = "") -> str
 
 
 def _words(kind: str, x: float, y: float, text: str, anchor: str = "start") -> str:
-    fill = {"i1": "#1b2026", "i2": "#49515b", "i3": "#636b75"}[kind]
-    return (
-        f'<text class="{kind}" x="{x:.2f}%" y="{y:g}" text-anchor="{anchor}" fill="{fill}">{escape(text)}</text>'
-    )
+    fill = {"i1": "#1b2026", "i2": "#49515b", "i3": "#636b75"}[kind[:2]]
+    place = f'x="{x:.2f}%" y="{y:g}" text-anchor="{anchor}"'
+    return f'<text class="{kind}" {place} fill="{fill}">{escape(text)}</text>'
 
 
 def _svg(inner: str, label: str | None = None, height: float | None = None) -> Markup:
@@ -127,7 +126,8 @@ def sparkline(values: Sequence[int], label: str) -> Markup:
     low, high = min(values), max(values)
     span = high - low or 1
     points = [
-        (index * 100 / (len(values) - 1), 24 - (value - low) * 22 / span) for index, value in enumerate(values)
+        (index * 100 / (len(values) - 1), 24 - (value - low) * 22 / span)
+        for index, value in enumerate(values)
     ]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     return _svg(
@@ -214,11 +214,14 @@ def due_and_paid(bars: Sequence[Bar], today: int | None, label: str, today_label
                 f' height="{tall - full:.1f}" fill="none" stroke="#c8741a" stroke-width="2"/>'
             )
         if index % every == 0:
-            drawn += _words("i3", x + width / 2, 137, bar.name, "middle")
+            kind = "i3 wide" if len(bars) > 8 and index // every % 2 else "i3"
+            drawn += _words(kind, x + width / 2, 137, bar.name, "middle")
     if today is not None and 0 < today < len(bars):
         drawn += _rule("ki", today * pitch, 0, 124)
         left = today * pitch > 85
-        drawn += _words("i1", today * pitch + (-0.6 if left else 0.6), 9, today_label, "end" if left else "start")
+        drawn += _words(
+            "i1", today * pitch + (-0.6 if left else 0.6), 9, today_label, "end" if left else "start"
+        )
     return _svg(drawn, label, 142)
 
 

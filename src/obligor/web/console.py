@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -41,6 +42,17 @@ PLACES = {
     "loan": "/loans/{}",
     "person": "/decisions?person={}",
 }
+
+
+# The letters that a page shows before a short id.
+_SHOWN = re.compile("^(?:D|A|L|P|AL|E)-(?=[0-9A-Za-z]{8}$)")
+
+
+class _Query(dict[str, str]):
+    """An address's parameters; one that is not there is None, as templates ask for many."""
+
+    def __missing__(self, name: str) -> None:
+        return None
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -103,7 +115,7 @@ class Console:
         def made() -> bytes:
             context = self._service.context(asked.tenant)
             found = query(asked)
-            words = Words(asked.lang, context.zone)
+            words = Words(asked.lang, context.zone, context.as_of)
             frame = self._frame(request, asked, context, current)
             return self._render(template, words, {**frame, **fill(words, asked, found), "view": found})
 
@@ -113,7 +125,7 @@ class Console:
         """What the frame of a page shows: the bar, the menu, the links to its twin and to itself."""
         twin = "/overview.json" if asked.path == "/" else f"{asked.path}.json"
         return {
-            "asked": asked.query,
+            "asked": _Query(asked.query),
             "context": context,
             "current": current,
             "form_token": self._sessions.form_token(cookies(request.scope)),
@@ -139,7 +151,7 @@ class Console:
         query = dict(parameters(scope["query_string"])) if scope["query_string"] else {}
         lang = language(query.pop("lang", None), scope["headers"], cookies(scope))
         path = scope["path"]
-        values = {"here": url(path, query), "path": path, "asked": query, **values}
+        values = {"here": url(path, query), "path": path, "asked": _Query(query), **values}
         return self._html(request, self._render(template, Words(lang), values), status)
 
     def error_page(self, request: Sent, problem: Problem) -> Answer | None:
@@ -185,7 +197,10 @@ class Console:
                 return service.decision(asked.tenant, asked.name)
 
             def fill(words: Words, asked: Asked, found: Any) -> Mapping[str, Any]:
-                return {**pages.decision(words, found), "receipt": look(service, asked.tenant, found.event_id)}
+                return {
+                    **pages.decision(words, found),
+                    "receipt": look(service, asked.tenant, found.event_id),
+                }
 
             return await self._page(request, "decision.html", "decisions", query, fill)
 
@@ -244,7 +259,7 @@ class Console:
         @get("/find")
         async def find(request: Sent) -> Answer:
             asked = self._asked(request)
-            text = asked.query.get("q", "").strip()
+            text = _SHOWN.sub("", asked.query.get("q", "").strip())
             found: Found | None = await self._read(service.find, asked.tenant, text) if text else None
             if found is None:
                 raise NotFound("nothing here has this id")
@@ -306,4 +321,3 @@ def _wants_html(headers: Any) -> bool:
 def _address(scope: Any) -> str:
     query = scope["query_string"].decode("latin-1")
     return f"{scope['path']}?{query}" if query else str(scope["path"])
-

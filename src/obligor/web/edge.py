@@ -6,12 +6,14 @@ import time
 from typing import Any
 
 from litestar import Litestar
-from litestar.types import Message, Receive, Scope, Send
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
+
+from obligor.web import problems
+from obligor.web.answer import ENCODE, Answer
 
 __all__ = ["Edge", "Meter"]
 
-# Scripts, styles, images and forms come from and go to this origin only; nothing is inline, nothing evaluated.
+# Everything comes from and goes to this origin; nothing is inline, nothing is evaluated.
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -25,7 +27,7 @@ HEADERS: list[tuple[bytes, bytes]] = [
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 ]
-SECURE = (b"strict-transport-security", b"max-age=31536000")
+SECURE = [*HEADERS, (b"strict-transport-security", b"max-age=31536000")]
 
 
 class Meter:
@@ -61,43 +63,49 @@ class Edge(Litestar):
     __slots__ = ("meter",)
     meter: Meter
 
-    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve a connection; an ASGI application."""
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
         began = time.perf_counter()
+        answered = False
         method = scope["method"]
         if head := method == "HEAD":
             scope["method"] = "GET"
 
-        async def send_on(message: Message) -> None:
+        async def send_on(message: Any) -> None:
+            nonlocal answered
+            answered = True
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *HEADERS]
-                if scope["scheme"] == "https":
-                    message["headers"].append(SECURE)
+                more = SECURE if scope["scheme"] == "https" else HEADERS
+                message["headers"] = [*message["headers"], *more]
                 route = scope.get("path_template", "")
                 self.meter.note(method, route, message["status"], time.perf_counter() - began)
             elif head and message["type"] == "http.response.body":
                 message = {**message, "body": b""}
             await send(message)
 
-        await super().__call__(scope, receive, send_on)
+        try:
+            await super().__call__(scope, receive, send_on)
+        except Exception as error:
+            if answered:
+                raise
+            problem, _ = problems.of(error, "")
+            await Answer(ENCODE(problem), problems.MEDIA_TYPE, 500)(scope, receive, send_on)
 
 
 def metrics_app(*sources: Any) -> Any:
     """An ASGI application for the metrics' own port; each source gives Prometheus text."""
 
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            while True:
-                message = await receive()
-                kind = message["type"]
-                await send({"type": f"{kind}.complete"})  # type: ignore[misc,arg-type]
-                if kind == "lifespan.shutdown":
-                    return
-        found = scope["type"] == "http" and scope["path"] == "/metrics" and scope["method"] in {"GET", "HEAD"}
-        body = b"".join(source() for source in sources) if found else b"not found: only GET /metrics is here\n"
+    async def serve(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        await receive()
+        found = scope["path"] == "/metrics" and scope["method"] in {"GET", "HEAD"}
+        body = (
+            b"".join(source() for source in sources) if found else b"not found: only GET /metrics is here\n"
+        )
         kind = b"text/plain; version=0.0.4; charset=utf-8" if found else b"text/plain; charset=utf-8"
         headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200 if found else 404, "headers": headers})

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 from urllib.parse import parse_qsl
 
 from litestar import Request, get, post
@@ -44,15 +44,17 @@ class Forms:
             Forbidden: another site sent it.
         """
         headers = headers_of(request)
-        media_type(headers, FORM)
         site = headers.get(b"sec-fetch-site", b"same-origin")
         origin = headers.get(b"origin", b"")
         host = headers.get(b"host", b"")
         if site not in {b"same-origin", b"none"} or (origin and origin.partition(b"://")[2] != host):
             raise Forbidden("this form was sent from another site")
+        media_type(headers, FORM)
         body = await read(request, headers, FORM_BYTES)
         try:
-            return dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=20))
+            return dict(
+                parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=20)
+            )
         except ValueError:
             raise Malformed.field("$", "(form)", "at most 20 fields in UTF-8") from None
 
@@ -65,7 +67,9 @@ class Forms:
 
         @get("/sign-in")
         async def sign_in(request: Sent) -> Answer:
-            return self._bare(request, "sign_in.html", failed=False, next=request.query_params.get("next", "/"))
+            return self._bare(
+                request, "sign_in.html", failed=False, next=request.query_params.get("next", "/")
+            )
 
         @post("/sign-in")
         async def sign_in_now(request: Sent) -> Answer:
@@ -79,7 +83,7 @@ class Forms:
 
         @get("/enter")
         async def enter(request: Sent) -> Answer:
-            # A page and not a redirect: the cookie is strict, and a redirect from another site would not send it.
+            # A page, not a redirect: after a link on another site, a strict cookie would not go along.
             principal = self._service.redeem_ticket(request.query_params.get("ticket", ""))
             if principal is None:
                 return self._bare(request, "sign_in.html", 401, failed=True, next="/")
@@ -100,7 +104,7 @@ class Forms:
             if not self._sessions.form_token_is(cookies(request.scope), form.get("token", "")):
                 raise Forbidden("this form belongs to another session; load the page again")
             principal = principal_of(request.scope)
-            alert_id = cast("str", request.scope["path_params"]["name"])
+            alert_id = request.scope["path_params"]["name"]
             note = form.get("note", "").strip()
             if not note:
                 raise InvalidInput.field("note", note, "a reason, in a sentence")

@@ -15,6 +15,7 @@ from obligor.app.views import (
     AlertFilters,
     Alerts,
     Application,
+    Audited,
     Decision,
     DecisionFilters,
     Decisions,
@@ -23,8 +24,11 @@ from obligor.app.views import (
     LoanFilters,
     Loans,
     Overview,
+    Registered,
+    Replayed,
+    Summary,
 )
-from obligor.app.wire import EVENT_BODIES, ApplicationRequest, DrawdownRequest, EventRequest
+from obligor.app.wire import EVENT_BODIES, ApplicationRequest, DrawdownRequest, EventRequest, ModelRequest
 from obligor.kernel import InvariantBroken
 from obligor.web.access import PUBLIC, Table
 from obligor.web.body import JSON, JSON_BYTES, LINES_BYTES, LINES_MOST
@@ -56,7 +60,9 @@ _LIST = (400, 422)
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("GET", "/livez"): Operation(summary="Whether the process lives", answer=dict[str, str]),
-    ("GET", "/readyz"): Operation(summary="Whether it takes requests", answer=dict[str, Any], refusals=(503,)),
+    ("GET", "/readyz"): Operation(
+        summary="Whether it takes requests", answer=dict[str, Any], refusals=(503,)
+    ),
     ("GET", "/openapi.json"): Operation(summary="This description", answer=dict[str, Any]),
     ("GET", "/v1/overview"): Operation(
         summary="Counts, book, caps and proof of a window of days",
@@ -89,7 +95,10 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         summary="An entry of the journal", answer=EventView, refusals=_ONE
     ),
     ("GET", "/v1/receipts/{event_id}"): Operation(
-        summary="The receipt of an event, to be verified offline", answer=dict[str, Any], refusals=(*_ONE, 503)
+        summary="The receipt of an event, to be verified offline",
+        answer=dict[str, Any],
+        query={"disclose": {"type": "string", "description": "Fields to open, with commas between"}},
+        refusals=(*_ONE, 503),
     ),
     ("GET", "/v1/checkpoint"): Operation(
         summary="The last signed checkpoint, a C2SP signed note",
@@ -110,6 +119,22 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         answer=dict[str, Any],
         statuses=(201,),
         refusals=(*_WRITE, 404),
+    ),
+    ("GET", "/v1/summary"): Operation(
+        summary="Totals over the whole journal", answer=Summary, refusals=_LIST
+    ),
+    ("POST", "/v1/audits"): Operation(
+        summary="Recompute the whole log: entries, bodies, tree, checkpoints", answer=Audited, statuses=(200,)
+    ),
+    ("POST", "/v1/replays"): Operation(
+        summary="Make every recorded decision again and compare", answer=Replayed, statuses=(200,)
+    ),
+    ("POST", "/v1/models"): Operation(
+        summary="Take a trained points table, which scores from now on",
+        request=ModelRequest,
+        answer=Registered,
+        statuses=(201,),
+        refusals=_WRITE,
     ),
     ("POST", "/v1/events"): Operation(
         summary="Tell what happened: one event, or many as lines",
@@ -170,9 +195,6 @@ def describe(served: Iterable[tuple[str, str]], table: Table) -> bytes:
     for method, path in routes:
         said = _operation(method, path, table[method, path], by_type, components)
         paths.setdefault(path, {})[method.lower()] = said
-    for kind in {operation.filters for operation in OPERATIONS.values()}:
-        if kind is not None:
-            components.pop(kind.__name__, None) if not _used(kind.__name__, paths, components) else None
     document = {
         "openapi": "3.1.0",
         "info": {
@@ -182,7 +204,7 @@ def describe(served: Iterable[tuple[str, str]], table: Table) -> bytes:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             "description": (
                 "Amounts are integers in minor units, times RFC 3339 with their zone. Every refusal is "
-                f"`{MEDIA_TYPE}` with every field that was wrong. A JSON body has at most {JSON_BYTES:,} bytes."
+                f"`{MEDIA_TYPE}` with every field that was wrong. A JSON body has at most {JSON_BYTES} bytes."
             ),
         },
         "servers": [{"url": "/"}],
@@ -193,10 +215,6 @@ def describe(served: Iterable[tuple[str, str]], table: Table) -> bytes:
         },
     }
     return msgspec.json.encode(document)
-
-
-def _used(name: str, *within: Any) -> bool:
-    return f'"#/components/schemas/{name}"' in msgspec.json.encode(within).decode()
 
 
 def _operation(
@@ -217,7 +235,9 @@ def _operation(
     for status in operation.statuses:
         content: dict[str, Any] = {operation.answer_type: {"schema": by_type[id(operation.answer)]}}
         if operation.request is EventRequest and status == 200:
-            content = {"application/x-ndjson": {"schema": {"type": "string", "description": "An answer a line"}}}
+            content = {
+                "application/x-ndjson": {"schema": {"type": "string", "description": "An answer a line"}}
+            }
         answers[str(status)] = {"description": _MEANING[status], "content": content}
     guarded = (401, 403) if scope != PUBLIC else ()
     for status in sorted({*operation.refusals, *guarded, 405, 500}):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from obligor.app.views import Alert, Decision, Funds, Loan, Overview, PostingGroup, Score
@@ -48,6 +49,7 @@ def overview(spans: tuple[int, ...]) -> Callable[[Words, Any, Overview], Values]
         }
         return {
             "curves": curves,
+            "from_day": view.on - timedelta(days=view.days - 1) if view.on else None,
             "most": max((band.decided for band in view.bands), default=0),
             "heat_top": HEAT_TOP,
             "spans": spans,
@@ -103,7 +105,7 @@ def loan(words: Words, _asked: Any, view: Loan) -> Values:
             ],
             len(due) if view.status == "open" else None,
             words.say("Due against paid, by instalment"),
-            words.day(view.on),
+            words.brief_day(view.on),
         ),
         "paths": _paths(words, view),
         "funds": _funds(words, view, view.funds) if view.funds else None,
@@ -126,7 +128,7 @@ def _paths(words: Words, view: Loan) -> Values | None:
     span = max((view.on - first).days, 1)
 
     def at(point: Any) -> float:
-        return min(max((point.on - first).days / span, 0.0), 1.0)
+        return float(min(max((point.on - first).days / span, 0.0), 1.0))
 
     worst = max(point.days_past_due for point in view.path)
     return {
@@ -205,7 +207,6 @@ def alert(words: Words, view: Alert | None) -> Values:
         words.say("Disbursed"),
         headline(words, view),
         lambda amount: words.money(amount, currency),
-        words.say("seen by the lender"),
-        words.say("named, then not visible"),
+        (words.say("seen by the lender"), words.say("named, then not visible")),
     )
     return {"alert": view, "drawing": drawing, "dispositions": DISPOSITIONS}

@@ -13,7 +13,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from obligor.app.service_protocol import Service
 from obligor.app.views import AlertFilters, DecisionFilters, LoanFilters
-from obligor.kernel import InvalidInput
+from obligor.kernel import InvalidInput, Violation
 from obligor.web import answer, problems
 from obligor.web.access import principal_of
 from obligor.web.answer import Answer
@@ -54,13 +54,13 @@ def window(asked: dict[str, str]) -> int:
 
 
 def _known(asked: dict[str, str], *names: str) -> dict[str, str]:
-    for name in asked:
-        if name not in names:
-            raise InvalidInput.field(name, asked[name], "one of " + ", ".join(names) if names else "no parameters")
+    accepted = "one of " + ", ".join(names) if names else "no parameters"
+    if unknown := [Violation.of(name, text, accepted) for name, text in asked.items() if name not in names]:
+        raise InvalidInput(f"there is no parameter {unknown[0].field}", unknown)
     return asked
 
 
-def handlers(service: Service, read: Reading) -> list[HTTPRouteHandler]:
+def handlers(service: Service, read: Reading) -> list[HTTPRouteHandler]:  # noqa: C901  one closure a route
     """The handlers of the reading routes."""
 
     def asked_of(request: Sent) -> tuple[str, dict[str, str]]:
@@ -121,9 +121,9 @@ def handlers(service: Service, read: Reading) -> list[HTTPRouteHandler]:
     @get("/v1/receipts/{event_id:str}")
     async def get_receipt(request: Sent) -> Answer:
         tenant, asked = asked_of(request)
-        _known(asked)
+        disclose = tuple(filter(None, _known(asked, "disclose").get("disclose", "").split(",")))
         event_id = request.scope["path_params"]["event_id"]
-        return Answer(await read(service.receipt, tenant, event_id), "application/json")
+        return Answer(await read(service.receipt, tenant, event_id, disclose), "application/json")
 
     @get("/v1/checkpoint")
     async def get_checkpoint(request: Sent) -> Answer:
@@ -151,11 +151,11 @@ def health(service: Service, read: Reading) -> list[HTTPRouteHandler]:
     """Whether the process lives, and whether requests should come to it."""
 
     @get("/livez")
-    async def get_livez(request: Sent) -> Answer:
+    async def get_livez() -> Answer:
         return answer.json({"status": "ok"})
 
     @get("/readyz")
-    async def get_readyz(request: Sent) -> Answer:
+    async def get_readyz() -> Answer:
         checks = await read(service.readiness)
         said = [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in checks]
         if all(check.ok for check in checks):

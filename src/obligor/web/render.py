@@ -58,9 +58,7 @@ def url(path: str, asked: Mapping[str, Any] | None = None, **changes: Any) -> st
 def _spoken_query(asked: Mapping[str, Any]) -> Markup:
     """The query of an address with what is set in ink."""
     pairs = [(name, str(value)) for name, value in asked.items() if value not in (None, "")]
-    return Markup("&amp;").join(
-        Markup("<b>{}</b>").format(urlencode([pair])) for pair in pairs
-    )
+    return Markup("&amp;").join(Markup("<b>{}</b>").format(urlencode([pair])) for pair in pairs)
 
 
 class Renderer:

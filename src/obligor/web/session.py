@@ -31,7 +31,7 @@ class _Session(msgspec.Struct, frozen=True, array_like=True):
 class Sessions:
     """Makes and reads sessions. They end with the process, when they are signed out, and after 12 hours.
 
-    The cookie says who it is under a MAC (HMAC-SHA256); a key of a process's own makes a stolen disk worthless.
+    The cookie says who it is under a MAC (HMAC-SHA256) whose key is made by the process and never stored.
     """
 
     def __init__(self, service: Service, now: Callable[[], float] = time.time) -> None:

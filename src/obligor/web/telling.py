@@ -101,14 +101,20 @@ def headline(words: Words, alert: AlertRow) -> str:
     """An alert in a line: what was seen, never what it means."""
     amount = words.money(alert.amount_minor, alert.currency)
     if alert.kind == "fund_use":
-        place = words.pick(alert.class_en, alert.class_zh) or words.value(alert.counterparty_class or "unknown")
+        place = words.pick(alert.class_en, alert.class_zh) or words.value(
+            alert.counterparty_class or "unknown"
+        )
         if alert.of_minor is None:
             return words.say("{amount} reached: {place}").format(amount=amount, place=place)
         whole = words.money(alert.of_minor, alert.currency)
-        return words.say("{amount} of {whole} reached: {place}").format(amount=amount, whole=whole, place=place)
-    kind = words.value(alert.kind)
+        return words.say("{amount} of {whole} reached: {place}").format(
+            amount=amount, whole=whole, place=place
+        )
+    kind = words.word(alert.kind)
     if alert.days_past_due:
-        return words.say("{kind}: {days} days past due").format(kind=kind, days=words.count(alert.days_past_due))
+        return words.say("{kind}: {days} days past due").format(
+            kind=kind, days=words.count(alert.days_past_due)
+        )
     if alert.amount_minor is not None:
         return words.say("{kind}: {amount} outstanding").format(kind=kind, amount=amount)
     return kind
@@ -132,12 +138,12 @@ class Chapter(msgspec.Struct, frozen=True):
 # Which part of a life a type belongs to, and how that part is marked.
 _PARTS: Mapping[str, tuple[str, str]] = {
     "account.opened": ("Accounts and transfers", ""),
-    "alert.cleared": ("Watched", "bad"),
-    "alert.raised": ("Watched", "bad"),
-    "case.assigned": ("Watched", "bad"),
-    "case.closed": ("Watched", "bad"),
-    "case.opened": ("Watched", "bad"),
-    "class.changed": ("Class changed", "bad"),
+    "alert.cleared": ("Alerts and class", "bad"),
+    "alert.raised": ("Alerts and class", "bad"),
+    "case.assigned": ("Alerts and class", "bad"),
+    "case.closed": ("Alerts and class", "bad"),
+    "case.opened": ("Alerts and class", "bad"),
+    "class.changed": ("Alerts and class", "bad"),
     "drawdown.decided": ("Drawdown", ""),
     "drawdown.requested": ("Drawdown", ""),
     "headroom.committed": ("Drawdown", ""),

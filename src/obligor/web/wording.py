@@ -13,21 +13,28 @@ __all__ = ["Words"]
 
 NONE = "–"
 MINUS = "−"
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _LONG_MONTHS = (
-    "January February March April May June July August September October November December"
-).split()
-_DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+_DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+# What templates may call by its bare name.
+_WRITERS = (
+    *("big", "bp", "brief", "brief_day", "clock", "count", "day", "moment", "money", "month", "name", "pick"),
+    *("ppm", "share", "short_place", "signed", "time", "value", "whole", "word"),
+)
 _ZH_DAYS = "一二三四五六日"
 _PREFIX = {"decision": "D", "application": "A", "loan": "L", "person": "P", "alert": "AL", "event": "E"}
 
 
 class Words:
-    """Writes values in one language, times in one zone."""
+    """Writes values in one language, times in one zone, as of a moment whose year goes without saying."""
 
-    def __init__(self, lang: str, zone: str = "UTC") -> None:
+    def __init__(self, lang: str, zone: str = "UTC", as_of: datetime | None = None) -> None:
         self.lang = lang
         self.zone = ZoneInfo(zone)
+        self._year = self._local(as_of).year if as_of else 0
 
     @property
     def zh(self) -> bool:
@@ -46,6 +53,11 @@ class Words:
         """A value of the system, such as an outcome, as a word; as it is where there is no word for it."""
         text = name.replace("_", " ")
         return ZH.get(name, ZH.get(text, text)) if self.zh else text
+
+    def word(self, name: str) -> str:
+        """A value that stands alone: with a capital, where there are capitals."""
+        said = self.value(name)
+        return said[:1].upper() + said[1:]
 
     # ---- Numbers
 
@@ -70,17 +82,16 @@ class Words:
         return _true_minus(f"{_scaled(amount_minor, 10 ** EXPONENTS[currency]):,}")
 
     def big(self, amount_minor: int | None, currency: str | None) -> str:
-        """An amount in thousands, millions or 万, 亿: 38.6m. Below ten thousand in whole units."""
+        """An amount in millions or 万, 亿: 38.6m. Smaller ones in whole units."""
         if amount_minor is None or currency is None:
             return NONE
         unit = 10 ** EXPONENTS[currency]
         steps: tuple[tuple[int, str], ...] = (
-            ((10**8, "亿"), (10**4, "万")) if self.zh else ((10**9, "bn"), (10**6, "m"), (10**4, "k"))
+            ((10**8, "亿"), (10**4, "万")) if self.zh else ((10**9, "bn"), (10**6, "m"))
         )
         for size, name in steps:
             if abs(amount_minor) >= size * unit:
-                divisor = 1000 if name == "k" else size
-                tenths = _scaled(amount_minor * 10, divisor * unit)
+                tenths = _scaled(amount_minor * 10, size * unit)
                 return _true_minus(f"{tenths / 10:,.1f}{name}")
         return self.whole(amount_minor, currency)
 
@@ -137,6 +148,25 @@ class Words:
             return NONE
         return f"{self.day(at)}{' ' if self.zh else ', '}{self._local(at):%H:%M}"
 
+    def brief(self, at: datetime | None) -> str:
+        """A moment in a long list: 20 Nov, 16:28, with the year where it is another one."""
+        if at is None:
+            return NONE
+        local = self._local(at)
+        if local.year != self._year:
+            return self.time(at)
+        said = f"{local.month}月{local.day}日 " if self.zh else f"{local.day} {_MONTHS[local.month - 1]}, "
+        return f"{said}{local:%H:%M}"
+
+    def brief_day(self, on: date | None) -> str:
+        """A day in a long list: 20 Nov, with the year where it is another one."""
+        if on is None:
+            return NONE
+        on = self._local(on) if isinstance(on, datetime) else on
+        if on.year != self._year:
+            return self.day(on)
+        return f"{on.month}月{on.day}日" if self.zh else f"{on.day} {_MONTHS[on.month - 1]}"
+
     def moment(self, at: datetime | None) -> str:
         """A moment to the second: 20 Nov 2026, 16:28:03."""
         return NONE if at is None else f"{self.time(at)}:{self._local(at):%S}"
@@ -171,10 +201,7 @@ class Words:
 
     def table(self) -> dict[str, Callable[..., str]]:
         """The writers by the names that templates call them."""
-        names = (
-            "big bp clock count day long_day moment money month name pick ppm share short_place signed time value whole"
-        ).split()
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in _WRITERS}
 
 
 def _true_minus(text: str) -> str:

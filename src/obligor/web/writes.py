@@ -1,4 +1,4 @@
-"""What changes something: applications, drawdowns, events. Guard, types, then the service's answer as it is."""
+"""What changes something: applications, drawdowns, events. Guard, types, then the service's answer."""
 
 from __future__ import annotations
 

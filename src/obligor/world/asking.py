@@ -1,7 +1,8 @@
 """What a person asks a lender for, what they declare, and what a bureau says of them.
 
-Three layers of truth: the person, the need of the day (`strain`, which the bureau's inquiries show in part), and
-the loan asked for (its burden, channel and purpose). Together they make the `index` of the loan's log hazard.
+Three layers of truth: the person, the need of the day (`strain`, which the bureau's inquiries show in
+part), and the loan asked for (its burden, channel and purpose). Together they make the `index` of the
+loan's log hazard.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ _PURPOSE_RISK = {"debt_consolidation": 0.15, "other": 0.10, "education": -0.10, 
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """What became of a person with lenders so far: loans here and elsewhere, what they cost a month, worst days."""
+    """What became of a person with lenders so far: loans here and elsewhere, what they cost a month,
+    worst days.
+    """
 
     loans: int = 0
     outside: int = 0
@@ -54,8 +57,9 @@ class Standing(msgspec.Struct, frozen=True):
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """An application as it leaves the person, with what is true of it beside.
 
-    `fields` are declared facts and `bureau` the bureau's, by the names of the starter product. `index` is the log
-    hazard's index; `outside_bp` the rate that other lenders would give, `patience` a number in [0, 1).
+    `fields` are declared facts and `bureau` the bureau's, by the names of the starter product. `index` is
+    the log hazard's index; `outside_bp` the rate that other lenders would give, `patience` a number in
+    [0, 1).
     """
 
     product: str
@@ -121,12 +125,14 @@ def instalment_minor(amount_minor: int, rate_bp: int, term_months: int) -> int:
 
 
 def _amount(person: Person, term: int, z: float) -> int:
-    """Some months of income, more for longer terms, in round numbers up to the 200,000 of an internet loan."""
+    """Some months of income, more for longer terms, in round numbers up to the 200,000 of an internet
+    loan.
+    """
     income = person.income_minor / 100.0
     wanted = 1.55 * income * (term / 12.0) ** 0.65 * exp(0.55 * z)
     if person.ring is not None:
         wanted = max(wanted, 2.0 * income)
-    return min(MOST, max(LEAST, round(wanted / 500.0) * 500)) * 100
+    return int(min(MOST, max(LEAST, round(wanted / 500.0) * 500))) * 100
 
 
 def _declared(person: Person, day: date, start: date, u: list[float]) -> dict[str, Fact]:

@@ -1,8 +1,9 @@
 """How a loan is paid: a walk over due dates, driven by a hazard and by luck that is fixed beforehand.
 
-While nothing is behind, an instalment is missed with a monthly hazard that follows the loan's age, the season, the
-macro path and the borrower's index. Behind, the loan rolls on or cures. The roll rates are those of DOMAIN's table
-(1→2 25 to 40 %, 2→3 55 to 70, 3→4 75 to 85), before payments that are merely late.
+While nothing is behind, an instalment is missed with a monthly hazard that follows the loan's age, the
+season, the macro path and the borrower's index. Behind, the loan rolls on or cures. The roll rates are
+those of DOMAIN's table (1→2 25 to 40 %, 2→3 55 to 70, 3→4 75 to 85), before payments that are merely
+late.
 """
 
 from __future__ import annotations
@@ -18,14 +19,29 @@ from obligor.kernel import add_months
 from obligor.world.luck import Purpose, stream
 from obligor.world.settings import Settings
 
-__all__ = ["Move", "Nature", "Outlook", "Terms", "default_probability", "move", "nature", "onset", "outlook"]
+__all__ = [
+    "Move",
+    "Nature",
+    "Now",
+    "Outlook",
+    "Terms",
+    "default_probability",
+    "move",
+    "nature",
+    "onset",
+    "outlook",
+    "weather",
+    "weight",
+]
 
 ROWS = 60
 AHEAD = 6
 LATE = 0.030
 PART = 0.006
 NEVER = 0.0012
-BULLET = 1.25
+BULLET_INTEREST = 0.5
+BULLET_END = 3.5
+DISTANT = 1.25
 CENTRE = 0.40
 ROLL = (0.45, 0.62, 0.80, 0.96)
 TILT = 0.20
@@ -36,9 +52,10 @@ HOLIDAYS = {1: 1.10, 2: 1.18, 10: 1.10}
 class Move(msgspec.Struct, frozen=True):
     """What the borrower does about a due date, `delay` days after the step.
 
-    `miss` pays nothing; `all` pays what is owed by then; `one` pays the oldest instalment and leaves the new one;
-    `part` pays half at once and the rest after the delay; `off` repays the loan. Who is behind decides `AHEAD` days
-    before the due date and, having paid all, pays the instalment that falls due on time.
+    `miss` pays nothing; `all` pays what is owed by then; `one` pays the oldest instalment and leaves the
+    new one; `part` pays half at once and the rest after the delay; `off` repays the loan. Who is behind
+    decides `AHEAD` days before the due date and, having paid all, pays the instalment that falls due on
+    time.
     """
 
     kind: Literal["miss", "all", "one", "part", "off"]
@@ -51,10 +68,11 @@ OFF = Move("off")
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """When a loan is due. A bullet's dues are further apart than a month."""
+    """When a loan is due, and whether the principal comes all at the end."""
 
     disbursed_on: date
     dues: tuple[date, ...]
+    bullet: bool = False
 
 
 class Nature(msgspec.Struct, frozen=True):
@@ -89,8 +107,11 @@ def nature(
 
 
 def seasoning(months: float) -> float:
-    """The hazard's shape over a loan's age, about 1 in its first two years; peak near month 15."""
+    """The hazard's shape over a loan's age, about 1 in its first two years; peak near month 16."""
     return 1.45 * (1.0 - exp(-months / 6.0)) * exp(-max(0.0, months - 16.0) / 50.0)
+
+
+_SEASONING = tuple(seasoning(months) for months in range(121))
 
 
 def weather(on: date, start: date, settings: Settings) -> float:
@@ -102,22 +123,36 @@ def weather(on: date, start: date, settings: Settings) -> float:
     return factor
 
 
+def weight(place: int, lines: int, *, bullet: bool) -> float:
+    """How hard a line of a schedule is to pay, against an instalment: a bullet's interest is easy, its end
+    is not.
+    """
+    if not bullet or lines == 1:
+        return 1.0
+    return BULLET_END if place == lines - 1 else BULLET_INTEREST
+
+
 def onset(index: float, months: int, gap: int, climate: float, stress: float = 1.0) -> float:
     """The probability that a due date is missed by a borrower who is behind with nothing.
 
-    `months` on book, `gap` months since the last due date, `climate` from settings and weather, `stress` from the
-    borrower's other loans.
+    `months` on book, `gap` months since the last due date, `climate` from settings and weather, `stress`
+    from the borrower's other loans.
     """
-    monthly = min(0.6, climate * stress * seasoning(months) * exp(index - CENTRE))
+    monthly = min(0.6, climate * stress * _SEASONING[min(months, 120)] * exp(index - CENTRE))
     if gap <= 1:
         return monthly
-    return min(0.9, BULLET * (1.0 - (1.0 - monthly) ** gap))
+    return min(0.9, DISTANT * (1.0 - (1.0 - monthly) ** gap))
 
 
 def roll(index: float, behind: int) -> float:
-    """The probability that a loan with so many instalments unpaid misses the next step too."""
+    """The probability that a loan so many months behind misses the next step too."""
     base = ROLL[min(behind, len(ROLL)) - 1]
     return 1.0 / (1.0 + exp(-(log(base / (1.0 - base)) + TILT * index)))
+
+
+def stage(oldest: date, due: date) -> int:
+    """How many months the oldest unpaid due date lies before a step: how far a loan has rolled."""
+    return max(1, round((due - oldest).days / 30.4))
 
 
 def prepayment(months: int) -> float:
@@ -125,20 +160,33 @@ def prepayment(months: int) -> float:
     return 0.0045 + 0.00072 * months
 
 
-def move(who: Nature, step: int, months: int, gap: int, behind: int, climate: float, stress: float = 1.0) -> Move:
-    """What the borrower does at a step; `behind` counts the instalments that were unpaid before this one."""
+class Now(msgspec.Struct, frozen=True):
+    """A step of a loan: its number from 0, months on book, months since the last due date, the stage of what
+    is unpaid (0 for nothing), the day's climate, and the stress from other loans.
+    """
+
+    step: int
+    months: int
+    gap: int
+    behind: int
+    climate: float
+    stress: float = 1.0
+
+
+def move(who: Nature, now: Now) -> Move:
+    """What the borrower does at a step."""
     if who.never_pays:
         return MISS
-    row = 3 * (step % ROWS)
+    row = 3 * (now.step % ROWS)
     trouble, way, when = who.luck[row : row + 3]
-    if behind:
-        if trouble < roll(who.index, behind):
+    if now.behind:
+        if trouble < roll(who.index, now.behind):
             return MISS
-        kind: Literal["all", "one"] = "all" if way < CURE[min(behind, len(CURE)) - 1] else "one"
+        kind: Literal["all", "one"] = "all" if way < CURE[min(now.behind, len(CURE)) - 1] else "one"
         return Move(kind, int(when * AHEAD))
-    if trouble < onset(who.index, months, gap, climate, stress):
+    if trouble < onset(who.index, now.months, now.gap, now.climate, now.stress):
         return MISS
-    if way < prepayment(months):
+    if way < prepayment(now.months):
         return OFF
     late = min(0.25, LATE * exp(0.5 * who.index))
     if way > 1.0 - late:
@@ -159,9 +207,10 @@ def outlook(who: Nature, terms: Terms, start: date, settings: Settings, months: 
         is_due = step < len(terms.dues)
         if not is_due and not unpaid:
             break
-        climate = settings.onset * weather(due, start, settings)
+        climate = _climate(terms, step, due, start, settings)
         age, gap = _months(terms.disbursed_on, due), _months(last, due)
-        made = move(who, step, age, gap, len(unpaid), climate)
+        behind = stage(unpaid[0], due) if unpaid else 0
+        made = move(who, Now(step, age, gap, behind, climate))
         last = due
         if made.kind == "off":
             break
@@ -195,7 +244,7 @@ def default_probability(index: float, terms: Terms, start: date, settings: Setti
         after = [0.0, 0.0, 0.0, 0.0, state[4]]
         if is_due:
             age, gap = _months(terms.disbursed_on, due), _months(last, due)
-            missed = onset(index, age, gap, settings.onset * weather(due, start, settings))
+            missed = onset(index, age, gap, _climate(terms, step, due, start, settings))
             after[1] = state[0] * missed
             after[0] = state[0] * (1.0 - missed) * (1.0 - prepayment(age))
         last = due
@@ -207,6 +256,11 @@ def default_probability(index: float, terms: Terms, start: date, settings: Setti
         state = after
     never = min(1.0, NEVER * exp(index)) if len(steps) > 3 else 0.0
     return never + (1.0 - never) * state[4]
+
+
+def _climate(terms: Terms, place: int, due: date, start: date, settings: Settings) -> float:
+    heavy = weight(place, len(terms.dues), bullet=terms.bullet)
+    return settings.onset * weather(due, start, settings) * heavy
 
 
 def _steps(terms: Terms, horizon: date) -> Sequence[date]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
-import numpy as np
 
 from obligor.world.luck import Purpose, stream
 from obligor.world.settings import Settings
@@ -32,7 +31,9 @@ _SIZES: Mapping[str, tuple[int, int]] = {
 
 
 class Counterparty(msgspec.Struct, frozen=True):
-    """A place outside the lender's sight. `label` is what the sender's data say it is: None where they do not."""
+    """A place outside the lender's sight. `label` is what the sender's data say it is: None where they do
+    not.
+    """
 
     name: str
     kind: str
@@ -74,6 +75,6 @@ class Counterparties:
         places = self.of[kind]
         return places[number * 7919 % len(places)]
 
-    def any_person(self, rng: np.random.Generator) -> Counterparty:
-        """Somebody whose account the lender does not see."""
-        return self.pick("person", float(rng.random()))
+    def stranger(self, uniform: float) -> Counterparty:
+        """Somebody at another bank, of whom the lender knows nothing."""
+        return Counterparty(self.pick("person", uniform).name, "person", None)

@@ -1,11 +1,13 @@
 """Who simulated people say they are: names and numbers that can belong to nobody.
 
-Names say "simulated". National ids have the shape and check digit of GB 11643, under region codes that begin with
-99, which is no province. Phone numbers begin with 100, which is no mobile prefix in China; mail goes to `.invalid`
-(RFC 2606).
+Names say "simulated". National ids have the shape and check digit of GB 11643, under region codes that
+begin with 99, which is no province. Phone numbers begin with 100, which is no mobile prefix in China;
+mail goes to `.invalid` (RFC 2606).
 """
 
 from __future__ import annotations
+
+from hashlib import blake2b
 
 from obligor.world.people import Person
 
@@ -29,10 +31,11 @@ def national_id(person: Person) -> str:
 
 
 def device_id(person: Person, devices: int) -> str:
-    """The device a person uses now; a ring shares two among all its members."""
-    if person.ring is not None:
-        return f"sim-device-r{person.ring}-{person.number % 2}"
-    return f"sim-device-{person.number:05d}-{devices}"
+    """The device that a person uses now; the members of a ring share two of them."""
+    owner = (
+        f"ring {person.ring} {person.number % 2}" if person.ring is not None else f"{person.number} {devices}"
+    )
+    return f"sim-device-{_opaque('device', owner):012x}"
 
 
 def account_number(account: str) -> str:
@@ -41,20 +44,27 @@ def account_number(account: str) -> str:
 
 
 def person_payload(person: Person, *, known: bool) -> dict[str, str]:
-    """The `person` of an application. A known person who comes through a partner gives the national id alone."""
+    """The `person` of an application. A known person who comes through a partner gives the national id
+    alone.
+    """
     identity = national_id(person)
     if known:
         return {"national_id": identity}
     number = person.number
     name = f"模拟客户{number:05d}" if number % 2 else f"Simulated Person {number:05d}"
-    road = f"Ring Lane {person.ring}" if person.ring is not None else f"Simulated Road {number // 4 + 1}"
+    home = _opaque("home", f"ring {person.ring}" if person.ring is not None else str(number))
     return {
         "reference": reference(number),
         "national_id": identity,
         "name": name,
         "phone": f"+86100{number:08d}",
         "email": f"person{number:05d}@simulated.invalid",
-        "address": f"{road}, {number % 4 + 1}, Nowhere",
+        "address": f"{home % 997 + 1} Simulated Road {home // 997 % 9973 + 1}, Nowhere",
         "born_on": person.born_on.isoformat(),
         "kind": "person",
     }
+
+
+def _opaque(kind: str, owner: str) -> int:
+    """A number of 48 bits that tells nothing of its owner."""
+    return int.from_bytes(blake2b(f"{kind} {owner}".encode(), digest_size=6).digest(), "big")

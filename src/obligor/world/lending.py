@@ -14,12 +14,11 @@ from obligor.world.identity import device_id, person_payload
 from obligor.world.luck import Purpose, stream
 from obligor.world.messages import Answer
 from obligor.world.scene import LATEST, Scene, clock
-from obligor.world.state import Debt, Petition, RingApplies, TakeUp
+from obligor.world.state import FOR_EVER, WATCHED_DAYS, Debt, Petition, RingApplies, TakeUp
 
 __all__ = ["apply", "hear", "ring_applies", "take_up", "told"]
 
 LAPSE_DAYS = 30
-WATCHED_DAYS = 60
 PLATFORMS = ("android", "ios")
 
 
@@ -53,7 +52,7 @@ def apply(scene: Scene, number: int, seconds: int) -> None:
     known = folk.person_id is not None and asked.channel == "partner"
     folk.applications += 1
     folk.pending = place
-    folk.watched_until = scene.state.today + WATCHED_DAYS
+    scene.watch(number, max(folk.watched_until, scene.state.today + WATCHED_DAYS))
     payload = {
         "person": person_payload(person, known=known),
         "product": asked.product,
@@ -87,7 +86,8 @@ def hear(scene: Scene, answer: Answer) -> None:
         if place is not None:
             _end(scene, scene.state.petitions[place], "refused")
     elif place is None:
-        told(scene, kind, {**request.payload.get("body", {}), **response})
+        if kind in _HEARD:
+            told(scene, kind, {**request.payload.get("body", {}), **response})
     elif kind == "drawdown":
         _draw_answered(scene, scene.state.petitions[place], response)
     else:
@@ -97,7 +97,7 @@ def hear(scene: Scene, answer: Answer) -> None:
 def told(scene: Scene, kind: str, data: Mapping[str, Any]) -> None:
     """Learn of a step that the lender made; kinds that concern no customer are passed over."""
     state = scene.state
-    if kind in {"loan.disbursed", "loan.written_off", "fee.charged"}:
+    if kind in _OF_LOANS:
         if kind == "loan.disbursed" and data["loan_id"] in state.by_loan:
             _disbursed(scene, state.petitions[state.by_loan[data["loan_id"]]], data)
         elif data["loan_id"] in state.debts:
@@ -149,7 +149,9 @@ def _source(scene: Scene, petition: Petition, name: str) -> None:
     body: dict[str, Any] = {"application_id": petition.application_id, "name": name}
     down = petition.haste * 1009.0 % 1.0 < scene.settings.bureau_outage
     if name == "bureau" and not down:
-        request = scene.event("source.answered", "bureau", _tick(petition, 3), body | {"facts": petition.bureau})
+        request = scene.event(
+            "source.answered", "bureau", _tick(petition, 3), body | {"facts": petition.bureau}
+        )
     else:
         why = "timeout" if name == "bureau" else "no such source in the simulated world"
         request = scene.event("source.failed", "gateway", _tick(petition, 3), body | {"why": why})
@@ -214,7 +216,7 @@ def _offered(scene: Scene, petition: Petition, data: Mapping[str, Any]) -> None:
     _show_accounts(scene, petition)
     rate = REFERENCE_RATE_BP if petition.rate_bp is None else petition.rate_bp
     short = 1.0 - petition.offered_minor / petition.amount_minor
-    pull = 1.9 + (petition.outside_bp - rate) / 350.0 - 2.4 * short
+    pull = 1.9 + (petition.outside_bp - rate) / 350.0 - 3.0 * short
     ring = scene.people[petition.person].ring is not None
     if not ring and petition.patience > 1.0 / (1.0 + exp(-pull)):
         folk = scene.state.folks[petition.person]
@@ -231,19 +233,24 @@ def _offered(scene: Scene, petition: Petition, data: Mapping[str, Any]) -> None:
 def _accept(scene: Scene, petition: Petition) -> None:
     """Accept, sign, and ask for the money, in one go."""
     petition.taken = True
-    person, folk = scene.person(petition.person)
     application = {"application_id": petition.application_id}
     contract = f"sim-contract-{petition.number:07d}"
     paper = f"simulated contract {contract} {petition.offered_minor} {petition.rate_bp}"
     signed = {"contract_id": contract, "document_sha256": hashlib.sha256(paper.encode()).hexdigest()}
     first = scene.event("offer.accepted", "customer", _tick(petition, 150), dict(application))
     second = scene.event("contract.signed", "customer", _tick(petition, 90), application | signed)
+    scene.state.reacting |= dict.fromkeys((first, second), petition.number)
     drawn = petition.offered_minor or petition.amount_minor
     if 0.05 < petition.haste < 0.10:
         drawn = max(50_000, drawn * 7 // 100_000 * 10_000)
     petition.drawn_minor = min(drawn, petition.offered_minor or petition.amount_minor)
+    _draw(scene, petition)
+
+
+def _draw(scene: Scene, petition: Petition) -> None:
+    """Ask for the money, onto the account that the lender sees if there is one."""
     payload: dict[str, Any] = {
-        **application,
+        "application_id": petition.application_id,
         "amount_minor": petition.drawn_minor,
         "currency": scene.settings.currency,
         "purpose": petition.purpose,
@@ -251,21 +258,26 @@ def _accept(scene: Scene, petition: Petition) -> None:
     payee = spending.payee(scene, petition)
     if payee is not None:
         payload["payee"] = payee.name
-    if folk.accounts:
-        payload["account_id"] = folk.accounts[0]
+    accounts = scene.state.folks[petition.person].accounts
+    if accounts:
+        payload["account_id"] = accounts[0]
+    petition.named_payee = payee is not None
+    petition.draws += 1
     payload["at"] = clock(scene.today, _tick(petition, 60))
-    third = scene.post("drawdown", payload)
-    scene.state.reacting |= dict.fromkeys((first, second, third), petition.number)
+    scene.state.reacting[scene.post("drawdown", payload)] = petition.number
 
 
 def _draw_answered(scene: Scene, petition: Petition, response: Mapping[str, Any]) -> None:
-    """Released money is waited for; a refusal ends it; a hold waits for the lender."""
+    """Released money is waited for. A hold over an unnamed payee is answered by naming one; others wait."""
     outcome = response.get("outcome")
     if outcome == "release" and response.get("loan_id"):
         petition.loan_id = str(response["loan_id"])
         scene.state.by_loan[petition.loan_id] = petition.number
     elif outcome == "refuse":
         _end(scene, petition, "draw_refused")
+    elif outcome == "hold" and not petition.named_payee and petition.draws == 1:
+        _tick(petition, 900)
+        _draw(scene, petition)
 
 
 def _disbursed(scene: Scene, petition: Petition, data: Mapping[str, Any]) -> None:
@@ -289,7 +301,9 @@ def _disbursed(scene: Scene, petition: Petition, data: Mapping[str, Any]) -> Non
         person=petition.person,
         petition=petition.number,
         account=account if account in scene.state.balances else None,
-        disbursed_on=_day(data["disbursed_on"]).toordinal() if data.get("disbursed_on") else scene.state.today,
+        disbursed_on=_day(data["disbursed_on"]).toordinal()
+        if data.get("disbursed_on")
+        else scene.state.today,
         due_on=due,
         cumulative_minor=cumulative,
         left_minor=left,
@@ -298,6 +312,7 @@ def _disbursed(scene: Scene, petition: Petition, data: Mapping[str, Any]) -> Non
     scene.state.debts[loan_id] = debt
     folk = scene.state.folks[petition.person]
     folk.loans.append(loan_id)
+    scene.watch(petition.person, FOR_EVER)
     if debt.account:
         scene.state.balances[debt.account] += principal
     _end(scene, petition, "lent")
@@ -347,3 +362,5 @@ _STEPS: dict[str, Callable[[Scene, Petition, Mapping[str, Any]], None]] = {
     "drawdown.decided": _draw_answered,
     "offer.made": _offered,
 }
+_OF_LOANS = frozenset({"loan.disbursed", "loan.written_off", "fee.charged"})
+_HEARD = _OF_LOANS | set(_STEPS)

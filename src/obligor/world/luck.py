@@ -1,8 +1,8 @@
 """Where chance comes from.
 
-Every draw belongs to a stream named by the seed, a purpose and a place (a person, an application, a day), never
-to the order in which things happened. So two lenders who play the same world meet the same people with the same
-luck, and differ only by what they decided: common random numbers.
+Every draw belongs to a stream named by the seed, a purpose and a place (a person, an application, a day),
+never to the order in which things happened. So two lenders who play the same world meet the same people
+with the same luck, and differ only by what they decided: common random numbers.
 """
 
 from __future__ import annotations
@@ -38,9 +38,14 @@ class Purpose(IntEnum):
     PAST_DATES = 13
 
 
-def stream(seed: int, purpose: Purpose, *place: int) -> np.random.Generator:
-    """The generator of one purpose at one place; the same for the same arguments, independent of all others."""
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(int(purpose), *place))))
+def stream(seed: int, purpose: Purpose, first: int = 0, second: int = 0) -> np.random.Generator:
+    """The generator of one purpose at one place; equal for equal arguments, independent of all others.
+
+    Philox is a counter-based generator (Salmon et al., SC 2011): the place is part of its counter, the
+    seed its key.
+    """
+    counter = (0, int(purpose), first, second)
+    return np.random.Generator(np.random.Philox(counter=counter, key=seed))
 
 
 class Choice(Generic[T]):

@@ -13,8 +13,8 @@ __all__ = ["Answer", "Request"]
 class Request(msgspec.Struct, frozen=True):
     """Something to post: `POST /v1/applications`, `/v1/drawdowns` or `/v1/events`, by `kind`.
 
-    `id` is stable for a seed and a course of answers: use it as the idempotency key. An event's `source_ref` is
-    its id. `payload` is JSON in the wire format.
+    `id` is stable for a seed and a course of answers: use it as the idempotency key. An event's
+    `source_ref` is its id. `payload` is JSON in the wire format.
     """
 
     id: str

@@ -1,7 +1,8 @@
 """Simulated people: what they are, and the latent risk that drives what they do.
 
-`risk` is the person's part of the log hazard of trouble, with mean 0 and variance 1 over the population. It is made
-of a quality that nobody observes and of what a lender can partly observe (income, debts, tenure, age, housing).
+`risk` is the person's part of the log hazard of trouble, with mean 0 and variance 1 over the population.
+It is made of a quality that nobody observes and of what a lender can partly observe (income, debts,
+tenure, age, housing).
 """
 
 from __future__ import annotations
@@ -19,9 +20,14 @@ from obligor.world.settings import Settings
 
 __all__ = ["Person", "draw"]
 
-EMPLOYMENT = Choice({"salaried": 0.62, "self_employed": 0.16, "contract": 0.13, "student": 0.04, "none": 0.05})
+EMPLOYMENT = Choice(
+    {"salaried": 0.62, "self_employed": 0.16, "contract": 0.13, "student": 0.04, "none": 0.05}
+)
 HOUSING = Choice({"own": 0.18, "mortgage": 0.22, "rent": 0.35, "family": 0.22, "other": 0.03})
 SINKS = Choice(dict(zip(PROHIBITED, (0.40, 0.20, 0.20, 0.15, 0.05), strict=True)))
+
+# Who keeps a second account, beside those who need one for what they do with a loan.
+SAVERS = 0.15
 
 # Median monthly income in CNY and added log hazard, in the order of EMPLOYMENT.values and HOUSING.values.
 _INCOME = np.array([7600.0, 8200.0, 6200.0, 2600.0, 2200.0])
@@ -36,8 +42,9 @@ _RAW_SD = 0.937
 class Person(msgspec.Struct, frozen=True, kw_only=True):
     """One person as they are, seen by nobody whole. Amounts are a month's, in minor units.
 
-    `tenure_months` is counted at the world's start, None for who has no work. `signal` is what the bureau's score
-    is made of (mean 0, variance 1, correlated with `risk`). `hops` is 0 for who does not misuse loan money.
+    `tenure_months` is counted at the world's start, None for who has no work. `signal` is what the
+    bureau's score is made of (mean 0, variance 1, correlated with `risk`). `hops` is 0 for who does not
+    misuse loan money.
     """
 
     number: int
@@ -56,6 +63,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     file_loans: int
     puffs: float
     seen: bool
+    saves: bool
     days: tuple[int, int, int, int]
     cushion_minor: int
     gambles: bool
@@ -137,16 +145,14 @@ def _lives(rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
     }
 
 
-def _files(
-    rng: np.random.Generator, n: int, risk: np.ndarray, settings: Settings
-) -> dict[str, np.ndarray]:
+def _files(rng: np.random.Generator, n: int, risk: np.ndarray, settings: Settings) -> dict[str, np.ndarray]:
     """What a bureau holds on them: correlated with the risk, and far from equal to it."""
     thin = rng.random(n) < settings.thin_file
     late = rng.random(n) < 1.0 / (1.0 + np.exp(2.1 - 0.75 * risk))
     depth = rng.random(n) - 0.10 * risk
     worst = np.select([depth > 0.62, depth > 0.32, depth > 0.12], [10, 30, 60], default=90)
     return {
-        "signal": 0.62 * risk + np.sqrt(1.0 - 0.62**2) * rng.standard_normal(n),
+        "signal": 0.68 * risk + np.sqrt(1.0 - 0.68**2) * rng.standard_normal(n),
         "thin_file": thin,
         "file_dpd": np.where(late & ~thin, worst, 0),
         "file_loans": np.where(thin, 0, rng.poisson(np.exp(0.25 + 0.15 * risk))),
@@ -159,11 +165,12 @@ def _habits(
 ) -> dict[str, np.ndarray]:
     """What shows on their accounts: days of the month for pay, rent, bills and debts, and how they spend."""
     invests = rng.random(n) < settings.investors
-    months = np.where(invests, 2.0 + 3.0 * rng.random(n), rng.lognormal(-1.0, 0.7, n))
+    months = np.where(invests, 2.0 + 3.0 * rng.random(n), rng.lognormal(-1.7, 0.9, n))
     months = months * np.exp(-0.15 * lives["risk"])
     pay = rng.integers(1, 29, n)
     return {
         "seen": rng.random(n) < settings.seen,
+        "saves": rng.random(n) < SAVERS,
         "days": np.stack([pay, *((pay + rng.integers(1, 12, n)) % 28 + 1 for _ in range(3))], axis=1),
         "cushion_minor": _rounded(lives["income_minor"] / 100.0 * months, 1),
         "gambles": rng.random(n) < settings.gamblers * np.exp(0.35 * lives["risk"]),
@@ -186,6 +193,7 @@ def _cast(rng: np.random.Generator, n: int, settings: Settings) -> dict[int, dic
             "file_loans": 0,
             "puffs": 0.0,
             "seen": True,
+            "saves": False,
             "gambles": False,
             "invests": False,
             "shuttles": False,
@@ -200,6 +208,7 @@ def _cast(rng: np.random.Generator, n: int, settings: Settings) -> dict[int, dic
             "unseen_hop": bool(rng.random() < settings.misuse_unseen),
             "sink": SINKS.at(float(rng.random())),
             "seen": True,
+            "saves": True,
             "invests": False,
             "shuttles": False,
         }

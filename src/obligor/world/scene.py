@@ -1,14 +1,16 @@
-"""The stage of one world: who is there, what is known of them, and the only way to say something to the lender."""
+"""The stage of one world: who is there, what is known of them, and the only way to say something to the
+lender.
+"""
 
 from __future__ import annotations
 
 from datetime import date
 from typing import Any, Literal
 
-from obligor.kernel import InvariantBroken
-from obligor.world.behaviour import Nature, nature
+import numpy as np
+
+from obligor.world.behaviour import Nature, Outlook, nature
 from obligor.world.counterparties import Counterparties, Counterparty
-from obligor.world.luck import Purpose
 from obligor.world.messages import Request
 from obligor.world.people import Person
 from obligor.world.settings import Settings
@@ -21,10 +23,13 @@ EARLIEST, LATEST = 3_600, 55_800
 
 
 class Scene:
-    """Mutable state with its outbox. Every transfer goes through here, so that no balance falls below zero."""
+    """Mutable state with its outbox. Every transfer goes through here, so that no balance falls below
+    zero.
+    """
 
     def __init__(
         self,
+        *,
         seed: int,
         start: date,
         settings: Settings,
@@ -39,12 +44,21 @@ class Scene:
         self.places = places
         self.state = state
         self.out: list[Request] = []
+        self.today = date.fromordinal(state.today)
+        self.watched_until = np.array([f.watched_until for f in state.folks], dtype=np.int64)
+        self.fates: dict[int, tuple[float, Outlook]] = {}
         self._natures: dict[int, Nature] = {}
 
-    @property
-    def today(self) -> date:
-        """The day being played."""
-        return date.fromordinal(self.state.today)
+    def begin(self, day: date) -> None:
+        """Turn the page to a day."""
+        self.state.today = day.toordinal()
+        self.today = day
+
+    def watch(self, number: int, until: int) -> None:
+        """See to it that a person's accounts are reported up to a day, an ordinal."""
+        folk = self.state.folks[number]
+        folk.watched_until = until
+        self.watched_until[number] = until
 
     def person(self, number: int) -> tuple[Person, Folk]:
         """Who they are, and how they stand with the lender."""
@@ -69,14 +83,10 @@ class Scene:
 
     def post(self, kind: Literal["application", "drawdown", "event"], payload: dict[str, Any]) -> str:
         """Say something to the lender; returns the request's id."""
-        request_id = self.next_id()
+        request_id = f"sim-{self.seed}-{self.state.sent:08d}"
         self.state.sent += 1
         self.out.append(Request(request_id, kind, payload))
         return request_id
-
-    def next_id(self) -> str:
-        """The id that the next request gets."""
-        return f"sim-{self.seed}-{self.state.sent:08d}"
 
     def event(
         self, kind: str, source: str, seconds: int, body: dict[str, Any], day: int | None = None
@@ -86,17 +96,22 @@ class Scene:
             "type": kind,
             "at": clock(date.fromordinal(day) if day else self.today, seconds),
             "source": f"simulated:{source}",
-            "source_ref": self.next_id(),
+            "source_ref": "",
             "body": body,
         }
-        return self.post("event", payload)
+        request_id = self.post("event", payload)
+        payload["source_ref"] = request_id
+        return request_id
 
-    def pay_in(self, account: str, amount_minor: int, place: Counterparty, seconds: int, day: int | None = None) -> None:
+    def pay_in(
+        self, account: str, amount_minor: int, place: Counterparty, seconds: int, day: int | None = None
+    ) -> None:
         """Money comes into a seen account from a place outside."""
         if amount_minor <= 0:
             return
         self.state.balances[account] += amount_minor
-        self._transfer(account, "in", amount_minor, place.name, place.label, None, seconds, day)
+        body = self._transfer(account, "in", amount_minor, place.name, place.label)
+        self.event("transfer.posted", "bank", seconds, body, day)
 
     def pay_out(
         self,
@@ -109,52 +124,34 @@ class Scene:
         memo: str | None = None,
         least: int = 1,
     ) -> int:
-        """Money leaves a seen account, as far as there is any; returns how much did."""
-        leg = (place.name, place.label)
-        return self._move(account, amount_minor, *leg, seconds, day=day, memo=memo, least=least)
+        """Money leaves a seen account, as far as there is any; returns how much did.
 
-    def move(self, leg: Leg) -> int:
-        """Carry out a planned transfer, to a place outside or another seen account; returns how much moved."""
-        return self._move(
-            leg.source, leg.amount_minor, leg.target, leg.label, leg.seconds, day=None, memo=leg.memo, least=1
-        )
-
-    def _move(
-        self,
-        account: str,
-        amount_minor: int,
-        target: str,
-        label: str | None,
-        seconds: int,
-        *,
-        day: int | None,
-        memo: str | None,
-        least: int,
-    ) -> int:
+        Less than `least` is not worth a transfer. `day` is an ordinal when it is not today's.
+        """
         balances = self.state.balances
         amount = min(amount_minor, balances[account])
         if amount < max(1, least):
             return 0
         balances[account] -= amount
-        if balances[account] < 0:
-            raise InvariantBroken("a simulated account was overdrawn")
-        if target in balances:
-            balances[target] += amount
-        self._transfer(account, "out", amount, target, label, memo, seconds, day)
+        if place.name in balances:
+            balances[place.name] += amount
+        body = self._transfer(account, "out", amount, place.name, place.label)
+        if memo is not None:
+            body["memo"] = memo
+        self.event("transfer.posted", "bank", seconds, body, day)
         return amount
 
+    def move(self, leg: Leg) -> int:
+        """Carry out a planned transfer, to a place outside or another seen account; returns how much
+        moved.
+        """
+        target = Counterparty(leg.target, "", leg.label)
+        return self.pay_out(leg.source, leg.amount_minor, target, leg.seconds, memo=leg.memo)
+
     def _transfer(
-        self,
-        account: str,
-        direction: str,
-        amount_minor: int,
-        counterparty: str,
-        label: str | None,
-        memo: str | None,
-        seconds: int,
-        day: int | None,
-    ) -> None:
-        body: dict[str, Any] = {
+        self, account: str, direction: str, amount_minor: int, counterparty: str, label: str | None
+    ) -> dict[str, Any]:
+        return {
             "account_id": account,
             "transfer_id": f"sim-transfer-{self.state.sent:08d}",
             "direction": direction,
@@ -163,14 +160,8 @@ class Scene:
             "counterparty": counterparty,
             "counterparty_class": label,
         }
-        if memo is not None:
-            body["memo"] = memo
-        self.event("transfer.posted", "bank", seconds, body, day)
 
 
 def clock(day: date, seconds: int) -> str:
     """A moment of a day, in UTC, as RFC 3339."""
-    minutes, second = divmod(seconds, 60)
-    hour, minute = divmod(minutes, 60)
-    return f"{day.isoformat()}T{hour:02d}:{minute:02d}:{second:02d}Z"
-
+    return f"{day.isoformat()}T{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}Z"

@@ -29,8 +29,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     currency: str = "CNY"
-    applications_per_year: float = 4.0
-    shopping_per_month: float = 3.0
+    applications_per_year: float = 6.0
+    shopping_per_month: float = 1.8
     backfill_months: int = 3
     seen: float = 0.85
     thin_file: float = 0.12
@@ -69,4 +69,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if not 0 <= self.backfill_months <= 12:
             raise InvalidInput.field("settings.backfill_months", self.backfill_months, "months from 0 to 12")
         if abs(sum(self.misuse_hops) - 1.0) > 1e-9 or min(self.misuse_hops) < 0.0:
-            raise InvalidInput.field("settings.misuse_hops", list(self.misuse_hops), "three shares that sum to 1")
+            raise InvalidInput.field(
+                "settings.misuse_hops", list(self.misuse_hops), "three shares that sum to 1"
+            )

@@ -1,4 +1,5 @@
-"""What changes in a world: people's standing, applications, debts, balances, and what lies ahead in the diary.
+"""What changes in a world: people's standing, applications, debts, balances, and what lies ahead in the
+diary.
 
 Everything here is plain data, so that a world can be written down and taken up again.
 """
@@ -11,6 +12,8 @@ from typing import Literal
 import msgspec
 
 __all__ = [
+    "FOR_EVER",
+    "WATCHED_DAYS",
     "Bounce",
     "Debt",
     "Folk",
@@ -22,9 +25,15 @@ __all__ = [
     "State",
     "Step",
     "TakeUp",
+    "Tale",
     "Task",
     "Trail",
 ]
+
+
+# Accounts are reported while there is a loan, and for some weeks after an application or the last loan.
+WATCHED_DAYS = 60
+FOR_EVER = 10_000_000
 
 
 class Folk(msgspec.Struct):
@@ -48,8 +57,8 @@ class Folk(msgspec.Struct):
 class Petition(msgspec.Struct, kw_only=True):
     """One application through its life. `turn` counts the person's own, from 0.
 
-    `outcome` is the lender's, None while it is open. `fate` says how it ended for the person: `lent`, `declined`,
-    `went_elsewhere`, `draw_refused`, `refused`, `lapsed`, or `open`.
+    `outcome` is the lender's, None while it is open. `fate` says how it ended for the person: `lent`,
+    `declined`, `went_elsewhere`, `draw_refused`, `refused`, `lapsed`, or `open`.
     """
 
     number: int
@@ -73,7 +82,8 @@ class Petition(msgspec.Struct, kw_only=True):
     term_months: int | None = None
     offered_minor: int | None = None
     answered: list[str] = []
-    tries: int = 0
+    draws: int = 0
+    named_payee: bool = False
     taken: bool = False
     fate: str = "open"
     drawn_minor: int = 0
@@ -83,7 +93,8 @@ class Petition(msgspec.Struct, kw_only=True):
 class Debt(msgspec.Struct, kw_only=True):
     """A loan as its borrower sees it: what falls due when, and what was paid.
 
-    `cumulative_minor[i]` is the sum of dues up to line i, `left_minor[i]` the principal that remains after it.
+    `cumulative_minor[i]` is the sum of dues up to line i, `left_minor[i]` the principal that remains
+    after it.
     """
 
     loan_id: str
@@ -101,6 +112,11 @@ class Debt(msgspec.Struct, kw_only=True):
     status: Literal["open", "repaid", "written_off"] = "open"
     first_missed_on: int | None = None
     claim_minor: int = 0
+
+    @property
+    def bullet(self) -> bool:
+        """Whether nearly all principal falls due on the last of several days."""
+        return len(self.due_on) > 1 and self.left_minor[-2] > 0.9 * self.principal_minor
 
     def owed(self, today: int) -> int:
         """What is due and unpaid on a day, fees included."""
@@ -141,16 +157,20 @@ class Debt(msgspec.Struct, kw_only=True):
         return max(0, self.paid_minor - self.fees_minor)
 
 
+Tale = Literal["misuse", "ring", "shuttle", "investor"]
+
+
 class Trail(msgspec.Struct, kw_only=True):
     """Ground truth of what was done with one loan's money, when that is worth telling.
 
-    `planned_hops` counts transfers from the loan's account to the sink; `unseen` says that the chain leaves the
-    lender's sight before it. `visible_minor` is what reached a labelled prohibited sink in plain sight.
+    `planned_hops` counts transfers from the loan's account to the sink; `unseen` says that the chain
+    leaves the lender's sight before it. `visible_minor` is what reached a labelled prohibited sink in
+    plain sight.
     """
 
     loan_id: str
     person: int
-    kind: Literal["misuse", "ring", "shuttle", "investor"]
+    kind: Tale
     planned_hops: int
     sink: str | None = None
     label: str | None = None
@@ -199,8 +219,8 @@ class Recover(msgspec.Struct, frozen=True, tag=True):
 class Leg(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """A planned transfer out of a seen account, to a place outside or another seen account.
 
-    `trail` is the truth it belongs to; the `first` leg leaves the loan's account, a `sink` leg reaches the end.
-    `then` follows `wait_days` later, moving what this one moved.
+    `trail` is the truth it belongs to; the `first` leg leaves the loan's account, a `sink` leg reaches
+    the end. `then` follows `wait_days` later, moving what this one moved.
     """
 
     person: int

@@ -137,6 +137,7 @@ def offer(p: Proposal, body: wire.OfferMade) -> dict[str, Any]:
 
 
 def accept(p: Proposal, body: wire.OfferAccepted) -> dict[str, Any]:
+    """The person takes an offer that still stands."""
     application = p.application(body.application_id)
     if application.offer is None:
         raise Conflict("there is no offer to accept; make one first")
@@ -150,6 +151,7 @@ def accept(p: Proposal, body: wire.OfferAccepted) -> dict[str, Any]:
 
 
 def sign(p: Proposal, body: wire.ContractSigned) -> dict[str, Any]:
+    """The contract is signed on an accepted offer."""
     application = p.application(body.application_id)
     if application.offer is None or not application.offer.accepted:
         raise Conflict("no accepted offer stands; a contract is signed on one")
@@ -221,7 +223,10 @@ def _terms_of(body: wire.ApplicationOverridden, decided: Terms) -> Terms:
 
 
 def _decide(p: Proposal, application_id: str) -> dict[str, Any]:
-    """Decide what can be decided; an approval reserves headroom and a referral opens a case in the same go."""
+    """Decide what can be decided.
+
+    An approval reserves headroom and a referral opens a case in the same go.
+    """
     application = p.application(application_id)
     result = stages.prelend(p, application)
     if isinstance(result, stages.Needs):
@@ -248,18 +253,22 @@ def _decide(p: Proposal, application_id: str) -> dict[str, Any]:
 
 
 def _reserve(
-    p: Proposal, application: Application, amount_minor: int, cause: str, freed_minor: int = 0, *, refuse: bool
+    p: Proposal,
+    application: Application,
+    amount_minor: int,
+    cause: str,
+    freed_minor: int = 0,
+    *,
+    refuse: bool,
 ) -> None:
     """Set headroom aside under every cap that applies.
 
-    A decision has looked at the headroom before; an officer may not have, and is refused. `freed_minor` is what
-    the same command gives back under the same caps.
+    A decision has looked at the headroom before; an officer may not have, and is refused. `freed_minor` is
+    what the same command gives back under the same caps.
     """
     caps = p.view.memory("caps")
-    names = caps.applies(product=application.product, partner=None, person=application.person_id)
-    if not names:
-        return
-    room, binding = caps.headroom(names)
+    names = caps.applies(product=application.product, person=application.person_id)
+    room, binding = caps.headroom(names, currency=application.currency)
     if room is not None and amount_minor > room + freed_minor:
         accepted = f"at most {room + freed_minor}, what {binding} leaves"
         if refuse:

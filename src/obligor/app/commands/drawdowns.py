@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from obligor import loans
 from obligor.app import stages, wire
+from obligor.app.commands.applications import release
 from obligor.app.proposal import Proposal
-from obligor.app.states import Application, Terms
-from obligor.events import DrawdownRequested, HeadroomCommitted, PartnerShare
+from obligor.app.states import Application, Reservation, Terms
+from obligor.events import DrawdownRequested, HeadroomCommitted, HeadroomReserved, PartnerShare
 from obligor.kernel import Conflict, Fact, InvalidInput, NotFound
 
 __all__ = ["disburse", "request"]
@@ -45,15 +47,7 @@ def request(p: Proposal, asked: wire.DrawdownRequest) -> dict[str, Any]:
     body = result.body
     decided = p.add(stream, body, subjects)
     if body.outcome == "release":
-        committed = HeadroomCommitted(
-            reservation_id=application.reservation.reservation_id if application.reservation else "",
-            application_id=asked.application_id,
-            loan_id=loan_id,
-            caps=names,
-            amount_minor=asked.amount_minor,
-            currency=asked.currency,
-        )
-        p.add(stream, committed, subjects, cause=decided.id)
+        _commit(p, application, loan_id, names, amount_minor=asked.amount_minor, cause=decided.id)
     return {
         "drawdown_id": drawdown_id,
         "decision_id": body.decision_id,
@@ -109,17 +103,60 @@ def _terms(body: wire.LoanDisbursed, application: Application, terms: Terms) -> 
 
 def _caps(p: Proposal, application: Application, partner: str | None) -> tuple[str, ...]:
     caps = p.view.memory("caps")
-    return tuple(
-        caps.applies(product=application.product, partner=partner, person=application.person_id)
-    )
+    return tuple(caps.applies(product=application.product, partner=partner, person=application.person_id))
 
 
 def _room(p: Proposal, application: Application, names: tuple[str, ...]) -> int | None:
     """What may still be drawn under the caps, counting what this application has set aside for itself."""
-    held = application.reservation
+    held = _standing(p, application)
+    room: int | None
     room, _ = p.view.memory("caps").headroom(
         names,
+        currency=application.currency,
         held_under=held.caps if held else (),
-        held_minor=held.left_minor if held and p.call.at <= held.expires_at else 0,
+        held_minor=held.left_minor if held else 0,
     )
-    return None if room is None else int(room)
+    return room
+
+
+def _standing(p: Proposal, application: Application) -> Reservation | None:
+    """What is set aside for the application and has not ended."""
+    held = application.reservation
+    return held if held and held.left_minor and p.call.at < held.expires_at else None
+
+
+def _commit(
+    p: Proposal,
+    application: Application,
+    loan_id: str,
+    names: tuple[str, ...],
+    *,
+    amount_minor: int,
+    cause: str,
+) -> None:
+    """Turn headroom into the loan's exposure; what was set aside and does not suffice is set aside anew."""
+    stream, subjects = f"application/{application.application_id}", (application.person_id,)
+    held = _standing(p, application)
+    if held is None or held.left_minor < amount_minor:
+        release(p, application, "drawn in full")
+        reserved = HeadroomReserved(
+            reservation_id=p.call.new_id(),
+            application_id=application.application_id,
+            caps=names,
+            amount_minor=amount_minor,
+            currency=application.currency,
+            expires_at=p.call.at + timedelta(days=1),
+        )
+        p.add(stream, reserved, subjects, cause=cause)
+        reservation_id = reserved.reservation_id
+    else:
+        reservation_id = held.reservation_id
+    committed = HeadroomCommitted(
+        reservation_id=reservation_id,
+        application_id=application.application_id,
+        loan_id=loan_id,
+        caps=names,
+        amount_minor=amount_minor,
+        currency=application.currency,
+    )
+    p.add(stream, committed, subjects, cause=cause)

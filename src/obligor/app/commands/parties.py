@@ -47,6 +47,7 @@ def identify(p: Proposal, who: wire.PersonRef) -> str:
 
 
 def see_device(p: Proposal, body: wire.DeviceSeen) -> dict[str, Any]:
+    """A known person used a device."""
     p.need("person", body.person_id)
     seen = DeviceSeen(
         person_id=body.person_id, device_id=body.device_id, platform=body.platform, country=body.country
@@ -56,15 +57,15 @@ def see_device(p: Proposal, body: wire.DeviceSeen) -> dict[str, Any]:
 
 
 def grant(p: Proposal, body: wire.ConsentGranted) -> dict[str, Any]:
+    """A known person consents to a purpose."""
     p.need("person", body.person_id)
-    granted = ConsentGranted(
-        person_id=body.person_id, purpose=body.purpose, text_version=body.text_version
-    )
+    granted = ConsentGranted(person_id=body.person_id, purpose=body.purpose, text_version=body.text_version)
     p.add(f"person/{body.person_id}", granted, (body.person_id,))
     return {}
 
 
 def withdraw(p: Proposal, body: wire.ConsentWithdrawn) -> dict[str, Any]:
+    """A known person takes a consent back that stands."""
     person = p.need("person", body.person_id)
     if body.purpose not in person.consents:
         raise Conflict(f"no consent for {body.purpose!r} stands that could be withdrawn")
@@ -74,10 +75,8 @@ def withdraw(p: Proposal, body: wire.ConsentWithdrawn) -> dict[str, Any]:
 
 
 def erase(p: Proposal, body: wire.PersonErased) -> dict[str, Any]:
-    """Destroy the keys of some classes of a person; money goes only when nothing is owed any more."""
+    """Destroy the keys of a person's identity or conduct; money is kept for its legal term."""
     person = p.need("person", body.person_id)
-    if "money" in body.classes and p.view.memory("book").owing(body.person_id):
-        raise Conflict("a loan of this person is open: money is kept until it is closed and the term is over")
     classes = tuple(sorted(set(body.classes) - person.erased))
     if not classes:
         raise Conflict(f"{', '.join(sorted(body.classes))} of this person are erased already")

@@ -10,7 +10,6 @@ from obligor.app import wire
 from obligor.app.commands.applications import release
 from obligor.app.proposal import Proposal
 from obligor.events import (
-    CapSet,
     DayClosed,
     ModelActivated,
     ModelRegistered,
@@ -26,7 +25,8 @@ __all__ = ["activate_model", "activate_strategy", "close_day", "end_of", "set_ca
 
 
 def set_cap(p: Proposal, body: wire.CapSet) -> dict[str, Any]:
-    cap = CapSet(cap=body.cap, limit_minor=body.limit_minor, currency=body.currency)
+    """Set a limit; one below what is in use leaves no room until it fits again."""
+    cap = p.view.memory("caps").set_cap(body.cap, body.limit_minor, body.currency)
     p.add(f"cap/{body.cap}", cap)
     return {"cap": body.cap}
 
@@ -50,9 +50,7 @@ def close_day(p: Proposal, body: wire.DayClosed) -> dict[str, Any]:
         offer = application.offer
         if offer and not offer.accepted and not offer.expired and offer.expires_at <= end:
             gone = OfferExpired(application_id=application_id)
-            p.add(
-                f"application/{application_id}", gone, (application.person_id,), at=end, cause=event.id
-            )
+            p.add(f"application/{application_id}", gone, (application.person_id,), at=end, cause=event.id)
         held = application.reservation
         if held and held.left_minor and held.expires_at <= end:
             release(p, application, "expired")
@@ -78,7 +76,7 @@ def activate_model(p: Proposal, model: PointsModel, version: str, known_on: date
         name="application",
         version=version,
         sha256=model.sha256,
-        trained_on=model.trained_on,
+        trained_on=model.artifact.training.note,
         known_on=known_on,
     )
     p.add(stream, registered)

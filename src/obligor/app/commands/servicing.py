@@ -15,6 +15,7 @@ __all__ = ["charge", "recover", "repay", "reverse", "write_off"]
 
 
 def repay(p: Proposal, body: wire.RepaymentReceived) -> dict[str, Any]:
+    """Take a payment and close the loan if nothing is left."""
     loan = _loan(p, body.loan_id)
     given = body.allocation
     allocation = None
@@ -39,6 +40,7 @@ def repay(p: Proposal, body: wire.RepaymentReceived) -> dict[str, Any]:
 
 
 def reverse(p: Proposal, body: wire.RepaymentReversed) -> dict[str, Any]:
+    """Undo a payment that turned out not to have come."""
     loan = _loan(p, body.loan_id)
     event_id = body.event_id
     if event_id is None:
@@ -46,11 +48,10 @@ def reverse(p: Proposal, body: wire.RepaymentReversed) -> dict[str, Any]:
             raise InvalidInput.field("body.event_id", None, "the event_id or the source_ref of the repayment")
         found = p.view.find("source_ref", f"{p.call.source}|{p.call.tag('source_ref', body.source_ref)}")
         event_id = found.partition(" ")[0] if found else None
-    original = p.view.event(event_id) if event_id else None
+    stream = p.view.events(f"loan/{loan.loan_id}")
+    original = next((event for event in stream if event.id == event_id), None)
     if original is None or not isinstance(original.body, RepaymentReceived):
-        raise NotFound("no repayment is known by that name")
-    if original.body.loan_id != loan.loan_id:
-        raise InvalidInput.field("body.loan_id", body.loan_id, "the loan that the repayment was made on")
+        raise NotFound("no repayment of that name is known on this loan")
     if p.view.find("replaced", original.id):
         raise Conflict("this repayment is reversed already")
     reversed_body = loans.reverse(loan, original.body, why=body.why)
@@ -59,6 +60,7 @@ def reverse(p: Proposal, body: wire.RepaymentReversed) -> dict[str, Any]:
 
 
 def charge(p: Proposal, body: wire.FeeCharged) -> dict[str, Any]:
+    """Charge a fee that the product has."""
     loan = _loan(p, body.loan_id)
     charged = loans.charge_fee(
         loan,
@@ -72,6 +74,7 @@ def charge(p: Proposal, body: wire.FeeCharged) -> dict[str, Any]:
 
 
 def write_off(p: Proposal, body: wire.LoanWrittenOff) -> dict[str, Any]:
+    """Take a loan off the book; the claim lives on."""
     loan = _loan(p, body.loan_id)
     written = loans.write_off(loan, body.written_off_on or stages.local_day(p), why=body.why)
     _add(p, loan, written)
@@ -79,6 +82,7 @@ def write_off(p: Proposal, body: wire.LoanWrittenOff) -> dict[str, Any]:
 
 
 def recover(p: Proposal, body: wire.RecoveryReceived) -> dict[str, Any]:
+    """Take money on a claim that was written off."""
     loan = _loan(p, body.loan_id)
     recovered = loans.recover(
         loan,
@@ -103,5 +107,3 @@ def _loan(p: Proposal, loan_id: str) -> Loan:
 
 def _add(p: Proposal, loan: Loan, body: Any) -> None:
     p.add(f"loan/{loan.loan_id}", body, (loan.person_id,))
-
-

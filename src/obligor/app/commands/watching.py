@@ -21,6 +21,7 @@ __all__ = ["assign", "clear", "close", "open_account", "post", "reverse"]
 
 
 def open_account(p: Proposal, body: wire.AccountOpened) -> dict[str, Any]:
+    """See an account from now on."""
     p.need("person", body.person_id)
     if p.state(f"account/{body.account_id}") is not None:
         raise Conflict("this account is open already")
@@ -36,6 +37,7 @@ def open_account(p: Proposal, body: wire.AccountOpened) -> dict[str, Any]:
 
 
 def post(p: Proposal, body: wire.TransferPosted) -> dict[str, Any]:
+    """Record a transfer on an account that is seen."""
     account = p.need("account", body.account_id)
     if body.currency != account.currency:
         raise InvalidInput.field("body.currency", body.currency, f"{account.currency}, the account's")
@@ -58,9 +60,11 @@ def post(p: Proposal, body: wire.TransferPosted) -> dict[str, Any]:
 
 
 def reverse(p: Proposal, body: wire.TransferReversed) -> dict[str, Any]:
+    """Take a transfer back."""
     p.need("account", body.account_id)
     event_id = p.view.find("transfer", f"{body.account_id}|{body.transfer_id}")
-    original = p.view.event(event_id) if event_id else None
+    stream = p.view.events(f"account/{body.account_id}")
+    original = next((event for event in stream if event.id == event_id), None)
     if original is None:
         raise NotFound("no transfer with this id is posted on this account")
     if p.view.find("replaced", original.id):
@@ -91,6 +95,7 @@ def clear(p: Proposal, body: wire.AlertCleared) -> dict[str, Any]:
 
 
 def assign(p: Proposal, body: wire.CaseAssigned) -> dict[str, Any]:
+    """Make a case somebody's work."""
     case = p.need("case", body.case_id)
     if case.outcome:
         raise Conflict(f"this case is closed already, as {case.outcome}")
@@ -103,6 +108,7 @@ def assign(p: Proposal, body: wire.CaseAssigned) -> dict[str, Any]:
 
 
 def close(p: Proposal, body: wire.CaseClosed) -> dict[str, Any]:
+    """Close a case."""
     case = p.need("case", body.case_id)
     if case.outcome:
         raise Conflict(f"this case is closed already, as {case.outcome}")

@@ -12,7 +12,7 @@ from obligor.events import (
     CaseOpened,
     PersonErased,
 )
-from obligor.journal import Projection, States
+from obligor.journal import Projecting, Projection
 from obligor.kernel import Event
 
 __all__ = ["projection"]
@@ -27,9 +27,9 @@ CREATE TABLE p_alert (
   days_past_due INTEGER, counterparty_class TEXT, disposition TEXT, cleared_event TEXT,
   PRIMARY KEY (tenant, alert_id)
 ) WITHOUT ROWID;
-CREATE INDEX p_alert_order ON p_alert (tenant, urgency, known_seq);
-CREATE INDEX p_alert_loan ON p_alert (tenant, loan_id);
-CREATE INDEX p_alert_person ON p_alert (tenant, person_id);
+CREATE INDEX p_alert_by_order ON p_alert (tenant, urgency, known_seq);
+CREATE INDEX p_alert_of_loan ON p_alert (tenant, loan_id);
+CREATE INDEX p_alert_of_person ON p_alert (tenant, person_id);
 CREATE TABLE p_alert_case (
   tenant TEXT NOT NULL, case_id TEXT NOT NULL, known_seq INTEGER NOT NULL, kind TEXT NOT NULL,
   queue TEXT NOT NULL, person_id TEXT NOT NULL, about TEXT NOT NULL, due_at TEXT NOT NULL,
@@ -52,7 +52,7 @@ CLOSED = "UPDATE p_alert_case SET officer = ?, outcome = ? WHERE tenant = ? AND 
 def projection() -> Projection:
     """The tables `p_alert` and `p_alert_case`."""
 
-    def project(event: Event, states: States) -> Iterable[Statement]:  # noqa: ARG001
+    def project(event: Event, states: Projecting) -> Iterable[Statement]:  # noqa: ARG001
         tenant = event.tenant
         match event.body:
             case AlertRaised() as body:

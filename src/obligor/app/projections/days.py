@@ -19,7 +19,7 @@ from obligor.events import (
     RepaymentReversed,
     StrategyActivated,
 )
-from obligor.journal import Projection, States
+from obligor.journal import Projecting, Projection
 from obligor.kernel import Event
 
 __all__ = ["MEASURES", "day_of", "projection"]
@@ -77,7 +77,7 @@ def day_of(event: Event, zone: str) -> str:
 def projection(zone: str) -> Projection:
     """The tables `p_day`, `p_day_active` and `p_day_expiring`."""
 
-    def project(event: Event, states: States) -> Iterable[Statement]:  # noqa: ARG001
+    def project(event: Event, states: Projecting) -> Iterable[Statement]:  # noqa: ARG001
         tenant = event.tenant
         for day, measure, count, amount in _counts(event, zone):
             yield ADD, (tenant, day, measure, count, amount)

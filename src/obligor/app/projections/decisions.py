@@ -12,7 +12,7 @@ from obligor.events import (
     DrawdownDecided,
     PersonErased,
 )
-from obligor.journal import Projection, States
+from obligor.journal import Projecting, Projection
 from obligor.kernel import Event
 
 __all__ = ["projection"]
@@ -28,9 +28,9 @@ CREATE TABLE p_decision (
   strategy TEXT NOT NULL, overridden TEXT, loan_id TEXT,
   PRIMARY KEY (tenant, decision_id)
 ) WITHOUT ROWID;
-CREATE INDEX p_decision_order ON p_decision (tenant, known_seq);
-CREATE INDEX p_decision_application ON p_decision (tenant, application_id);
-CREATE INDEX p_decision_person ON p_decision (tenant, person_id);
+CREATE INDEX p_decision_by_order ON p_decision (tenant, known_seq);
+CREATE INDEX p_decision_of_application ON p_decision (tenant, application_id);
+CREATE INDEX p_decision_of_person ON p_decision (tenant, person_id);
 CREATE TABLE p_decision_application (
   tenant TEXT NOT NULL, application_id TEXT NOT NULL, person_id TEXT NOT NULL, known_seq INTEGER NOT NULL,
   day TEXT NOT NULL, product TEXT NOT NULL, channel TEXT NOT NULL, amount_minor INTEGER NOT NULL,
@@ -41,21 +41,20 @@ CREATE TABLE p_decision_application (
 
 _COLUMNS = (
     "tenant, decision_id, event_id, known_seq, at, day, stage, outcome, application_id, person_id, currency,"
-    " product, channel, asked_minor, granted_minor, rate_bp, score, pd_ppm, reason, strategy, overridden, loan_id"
+    " product, channel, asked_minor, granted_minor, rate_bp, score, pd_ppm, reason, strategy, overridden,"
+    " loan_id"
 )
 INSERT = f"INSERT INTO p_decision ({_COLUMNS}) VALUES ({', '.join('?' * 22)})"
 RECEIVED = "INSERT INTO p_decision_application VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
 DECIDED = "UPDATE p_decision_application SET decided = 1 WHERE tenant = ? AND application_id = ?"
 OVERRIDDEN = "UPDATE p_decision SET overridden = ? WHERE tenant = ? AND decision_id = ?"
-ERASED = (
-    "UPDATE p_decision SET score = NULL, pd_ppm = NULL, reason = NULL WHERE tenant = ? AND person_id = ?"
-)
+ERASED = "UPDATE p_decision SET score = NULL, pd_ppm = NULL, reason = NULL WHERE tenant = ? AND person_id = ?"
 
 
 def projection(zone: str) -> Projection:
     """The tables `p_decision` and `p_decision_application`; days are those of the zone."""
 
-    def project(event: Event, states: States) -> Iterable[Statement]:
+    def project(event: Event, states: Projecting) -> Iterable[Statement]:
         match event.body:
             case ApplicationReceived() as body:
                 yield (

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 
 from obligor.events import ClassChanged, LoanDisbursed
-from obligor.journal import Projection, States
+from obligor.journal import Projecting, Projection
 from obligor.kernel import Event
 from obligor.loans import Loan, postings
 
@@ -25,8 +25,8 @@ CREATE TABLE p_loan (
   five_tier TEXT NOT NULL, ifrs9_stage INTEGER NOT NULL, non_performing INTEGER NOT NULL, class_since TEXT,
   PRIMARY KEY (tenant, loan_id)
 ) WITHOUT ROWID;
-CREATE INDEX p_loan_order ON p_loan (tenant, disbursed_on, loan_id);
-CREATE INDEX p_loan_person ON p_loan (tenant, person_id);
+CREATE INDEX p_loan_by_order ON p_loan (tenant, disbursed_on, loan_id);
+CREATE INDEX p_loan_of_person ON p_loan (tenant, person_id);
 CREATE TABLE p_loan_due (
   tenant TEXT NOT NULL, loan_id TEXT NOT NULL, due_on TEXT NOT NULL, owed_minor INTEGER NOT NULL,
   PRIMARY KEY (tenant, loan_id, due_on)
@@ -37,7 +37,7 @@ CREATE TABLE p_loan_posting (
   amount_minor INTEGER NOT NULL, currency TEXT NOT NULL, partner TEXT,
   PRIMARY KEY (tenant, known_seq, line)
 ) WITHOUT ROWID;
-CREATE INDEX p_loan_posting_loan ON p_loan_posting (tenant, loan_id, known_seq);
+CREATE INDEX p_loan_posting_of_loan ON p_loan_posting (tenant, loan_id, known_seq);
 """
 
 NEW = f"INSERT INTO p_loan VALUES ({', '.join('?' * 23)})"
@@ -59,11 +59,11 @@ POSTED = f"INSERT INTO p_loan_posting VALUES ({', '.join('?' * 11)})"
 def projection() -> Projection:
     """The tables `p_loan`, `p_loan_due` and `p_loan_posting`.
 
-    `oldest_due_on` is the due date that the payments known do not cover, past or to come; on a day after it the
-    loan is that many days past due. `owed_minor` is what has fallen due up to a date in all.
+    `oldest_due_on` is the due date that the payments known do not cover, past or to come; on a day after it
+    the loan is that many days past due. `owed_minor` is what has fallen due up to a date in all.
     """
 
-    def project(event: Event, states: States) -> Iterable[Statement]:
+    def project(event: Event, states: Projecting) -> Iterable[Statement]:
         if not event.stream.startswith("loan/"):
             return
         loan: Loan = states.state(event.stream)

@@ -41,6 +41,7 @@ from obligor.app.views.decisions import (
     TraceStep,
     Version,
 )
+from obligor.app.views.office import Audited, Registered, Replayed, Summary
 from obligor.app.views.overview import BandSum, CapUse, DaySum, Flow, Ledger, MonthSum, Overview
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "AlertRow",
     "Alerts",
     "Application",
+    "Audited",
     "BandSum",
     "CapUse",
     "Checkpoint",
@@ -86,11 +88,14 @@ __all__ = [
     "PostingRow",
     "Reason",
     "ReasonSum",
+    "Registered",
     "Replay",
+    "Replayed",
     "Reserved",
     "Score",
     "ScorePart",
     "Share",
+    "Summary",
     "TraceStep",
     "Version",
     "View",

@@ -14,8 +14,8 @@ class Flow(View, frozen=True, kw_only=True):
     """Counts and amounts of the window's days.
 
     `waiting` are applications that still wait for a source. `due_minor` is principal and interest that fell
-    due in the window, `due` how many instalments; `repaid` and `repaid_minor` are payments, reversed ones left
-    out. `held` are drawdowns that were not released.
+    due in the window, `due` how many instalments; `repaid` and `repaid_minor` are payments, less reversed
+    ones. `held` are drawdowns that were not released.
     """
 
     applications: int = 0

@@ -1,0 +1,43 @@
+"""The model that a player goes live with: from the simulated past, or from what a book made knowable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import msgspec
+import polars as pl
+import yaml
+
+from obligor import scoring
+from obligor.app.packs import place
+from obligor.scoring import Characteristic, PointsModel
+from obligor.sources import Book
+
+__all__ = ["from_book", "from_world"]
+
+INDETERMINATE_DAYS = 30
+
+
+def from_world(history: pl.DataFrame, known_on: date) -> PointsModel:
+    """A scorecard from the simulated past; loans that were late but not bad are left out."""
+    path = place("scorecards/starter.yaml")
+    declared = yaml.safe_load(path.read_text(encoding="utf-8"))
+    characteristics: Sequence[Characteristic] = msgspec.convert(declared, list[Characteristic])
+    told = history.filter((pl.col("bad") == 1) | (pl.col("worst_dpd_12m") < INDETERMINATE_DAYS))
+    return scoring.train(
+        told, "bad", characteristics, name="application", known_on=known_on, note="simulated past"
+    )
+
+
+def from_book(book: Book) -> PointsModel:
+    """A scorecard from the loans of a book whose outcome was knowable on the mapping's day."""
+    mapping = book.mapping
+    return scoring.train(
+        book.training_frame(),
+        "bad",
+        mapping.declarations(),
+        name="application",
+        known_on=mapping.spec.training.known_on,
+        note=f"book {mapping.name}, what was knowable",
+    )

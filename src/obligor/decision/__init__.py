@@ -1,0 +1,21 @@
+"""Decisions: made of facts, a model and a strategy, explained, and made again."""
+
+from obligor.decision.decide import Decision, Model, decide, inputs_digest
+from obligor.decision.reasons import Reason, load_reasons
+from obligor.decision.replay import Artifacts, Replay, Tally, replay, replay_all
+from obligor.strategy import Need
+
+__all__ = [
+    "Artifacts",
+    "Decision",
+    "Model",
+    "Need",
+    "Reason",
+    "Replay",
+    "Tally",
+    "decide",
+    "inputs_digest",
+    "load_reasons",
+    "replay",
+    "replay_all",
+]

@@ -1,0 +1,81 @@
+"""A pool of read-only connections to one SQLite file."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from obligor.journal.schema import FILE, VERSION
+from obligor.journal.sqlite import connect, storage
+from obligor.kernel import Conflict, Unavailable
+
+__all__ = ["SqliteRows"]
+
+CONNECTIONS_KEPT = 8
+
+
+class SqliteRows:
+    """Implements `Rows`. Connections are opened as they are needed, and some of them kept."""
+
+    def __init__(self, directory: Path, *, vfs: str | None = None) -> None:
+        """Open a journal's file to read.
+
+        Raises:
+            NotFound: there is none in the directory.
+            Conflict: it was written by another release.
+        """
+        self._path = directory / FILE
+        self._vfs = vfs
+        self._free: deque[apsw.Connection] = deque()
+        self._closed = False
+        with self._connection() as connection:
+            found = connection.pragma("user_version")
+        if found != VERSION:
+            self.close()
+            raise Conflict(f"the store has format {found}, this release reads {VERSION}")
+
+    def all(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """The rows of one of our own statements."""
+        with self._connection() as connection:
+            return connection.execute(sql, values).fetchall()
+
+    def named(self, sql: str, values: Sequence[Any] | Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The rows of any statement that reads, by column name."""
+        found: list[dict[str, Any]] = []
+        with self._connection() as connection:
+            cursor = connection.execute(sql, values)
+            for row in cursor:
+                names = [column[0] for column in cursor.get_description()]
+                found.append(dict(zip(names, row, strict=True)))
+        return found
+
+    def close(self) -> None:
+        """Close what is not in use; what is, is closed when it is given back."""
+        self._closed = True
+        while self._free:
+            self._free.pop().close()
+
+    @contextmanager
+    def _connection(self) -> Iterator[apsw.Connection]:
+        if self._closed:
+            raise Unavailable("the journal is closed")
+        with storage():
+            try:
+                connection = self._free.pop()
+            except IndexError:
+                connection = connect(self._path, read_only=True, vfs=self._vfs)
+            try:
+                yield connection
+            finally:
+                self._give_back(connection)
+
+    def _give_back(self, connection: apsw.Connection) -> None:
+        if self._closed or len(self._free) >= CONNECTIONS_KEPT:
+            connection.close()
+        else:
+            self._free.append(connection)

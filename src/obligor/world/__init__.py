@@ -1,0 +1,11 @@
+"""The simulated lender's customers: people, cash flows, fraud, misuse of loan money. Ground truth is kept
+apart.
+
+Everything that comes out of this room is labelled simulated.
+"""
+
+from obligor.world.messages import Answer, Request
+from obligor.world.settings import Settings, Shock
+from obligor.world.world import World
+
+__all__ = ["Answer", "Request", "Settings", "Shock", "World"]
