@@ -6,6 +6,7 @@ the fast one but the events.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import date, timedelta
 
@@ -30,12 +31,12 @@ def _standing(events: list[Event]) -> list[RepaymentReceived]:
 
 def _split(
     events: list[Event],
-) -> tuple[list[tuple[date, int]], list[tuple[date, int]], list[tuple[date, int]]]:
-    """(day, amount) of what went to instalments, to principal and to fees.
+) -> tuple[Counter[date], Counter[date], Counter[date]]:
+    """What went to instalments, to principal and to fees, by day.
 
     Excess of standing payments takes the place of what reversals undid, as the reversal's own event says.
     """
-    instalments, principals, fees = [], [], []
+    instalments, principals, fees = Counter[date](), Counter[date](), Counter[date]()
     undone = {e.replaces: e.body.allocation for e in events if isinstance(e.body, RepaymentReversed)}
     covered = [0, 0, 0]
     for e in events:
@@ -51,9 +52,9 @@ def _split(
             moved[which] = min(left, covered[which])
             covered[which] -= moved[which]
             left -= moved[which]
-        fees.append((body.value_on, part.fee_minor + moved[0]))
-        instalments.append((body.value_on, part.interest_minor + part.principal_minor + moved[1] + moved[2]))
-        principals.append((body.value_on, part.principal_minor + moved[2]))
+        fees[body.value_on] += part.fee_minor + moved[0]
+        instalments[body.value_on] += part.interest_minor + part.principal_minor + moved[1] + moved[2]
+        principals[body.value_on] += part.principal_minor + moved[2]
     return instalments, principals, fees
 
 
@@ -91,12 +92,12 @@ def replay(  # noqa: C901
     found: dict[date, tuple[int, int]] = {}
     day = begin.disbursed_on
     while day <= last:
-        today = sum(amount for on, amount in paid if on == day)
+        today = paid[day]
         purse += today
-        back = sum(amount for on, amount in repaid if on == day)
+        back = repaid[day]
         principal -= back
         interest_paid += today - back
-        fee_purse += sum(amount for on, amount in paid_fees if on == day)
+        fee_purse += paid_fees[day]
         owed_fees += [[on, amount] for on, amount in charged if on == day]
         for line in owed:
             part = min(purse, line[1])

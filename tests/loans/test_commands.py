@@ -111,8 +111,8 @@ def test_a_split_that_does_not_fit_is_refused_by_name(
 
 def test_a_split_never_repays_more_principal_than_is_left() -> None:
     life = even()
+    split = Allocation(principal_minor=361)
     with pytest.raises(Conflict) as refused:
-        split = Allocation(principal_minor=361)
         repay(life.loan, 361, "CNY", date(2024, 2, 1), allocation=split)
     assert refused.value.violations[0].accepted == "at most 360, what is left of it"
     split = Allocation(principal_minor=360, excess_minor=1)
@@ -136,7 +136,7 @@ def test_a_reversal_undoes_a_payment_as_it_was_applied_and_opens_a_closed_loan()
 
 
 def test_excess_takes_the_place_of_a_payment_that_is_reversed() -> None:
-    """Payments of 150, 150 and 120 on 360 leave 60 over; without the first, 90 are owed and nothing is over."""
+    """Payments of 150, 150 and 120 on 360 leave 60 over; without the first, 90 are owed and none is over."""
     life = Life(by_hand([(date(2024, 2, 1), 360, 0)], OUT, currency="CNY"))
     first = life.add(repay(life.loan, 150, "CNY", date(2024, 1, 3)))
     life.add(repay(life.loan, 150, "CNY", date(2024, 1, 5)))

@@ -12,6 +12,7 @@ from obligor.loans import (
     Loan,
     Policy,
     Posting,
+    apply,
     balances,
     charge_fee,
     close,
@@ -208,7 +209,6 @@ def test_a_payment_in_full_ends_the_interest_and_excess_is_a_liability() -> None
 def test_a_joint_loan_posts_each_partners_part_and_each_balances(policy: Policy) -> None:
     books = Books(shares=JOINT)
     life = books.life
-    states: list[Loan | None] = [None]
     paid = life.add(repay(life.loan, 101, "CNY", date(2024, 2, 1)))
     life.add(charge_fee(life.loan, 7, "CNY", "late", date(2024, 2, 2)))
     life.add(repay(life.loan, 50, "CNY", date(2024, 3, 9)))
@@ -222,17 +222,10 @@ def test_a_joint_loan_posts_each_partners_part_and_each_balances(policy: Policy)
         for partner in {line.partner for line in lines}:
             assert sum(line.amount_minor for line in lines if line.partner == partner) == 0
         mine.update({(str(line.partner), line.account): line.amount_minor for line in lines})
-        state = _next(state, told)
-        states.append(state)
+        state = apply(state, told)
         for account, amount in balances(state, state.booked_on, policy).items():
             assert sum(mine[share.partner, account] for share in JOINT) == amount
     assert {partner for partner, _ in mine} == {"ours", "bank-a", "bank-b"}
-
-
-def _next(state: Loan | None, told: Event) -> Loan:
-    from obligor.loans import apply
-
-    return apply(state, told)
 
 
 def test_a_partners_part_of_the_first_entry_is_its_share_to_the_minor_unit() -> None:

@@ -65,7 +65,7 @@ def test_a_product_of_the_lenders_own_is_read() -> None:
 )
 def test_a_wrong_product_is_refused_and_the_field_named(old: str, new: str, field: str) -> None:
     assert old in GOOD
-    with pytest.raises(InvalidInput, match="mine.yaml") as refused:
+    with pytest.raises(InvalidInput, match=r"mine\.yaml") as refused:
         parse(GOOD.replace(old, new), "mine.yaml")
     assert field in [violation.field for violation in refused.value.violations]
 

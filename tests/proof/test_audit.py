@@ -54,14 +54,23 @@ def test_entries_past_the_last_checkpoint_are_counted() -> None:
 
 
 def test_every_flipped_bit_of_an_entry_names_it() -> None:
-    log = SmallLog(6, group=3)
-    entry = log.entries[4]
+    log = SmallLog(2)
+    entry = log.entries[1]
     for field in ("envelope", "body_root", "sealed", "leaf"):
         data = getattr(entry, field)
         for bit, changed in flipped(data):
             assert changed != data
-            report = _audit(log, {4: replace(entry, **{field: changed})})
-            assert (report.ok, report.first_bad) == (False, 4), f"{field}, bit {bit}"
+            report = _audit(log, {1: replace(entry, **{field: changed})})
+            assert (report.ok, report.first_bad) == (False, 1), f"{field}, bit {bit}"
+
+
+def test_every_flipped_bit_of_a_tile_names_the_entry_it_stands_for() -> None:
+    log = SmallLog(5)
+    stored = log.tile(0, 0, 5)
+    for bit, changed in flipped(stored):
+        assert changed != stored
+        report = audit(log.entries, log.checkpoints, VERIFIER, tiles=lambda *_, data=changed: data)
+        assert (report.ok, report.first_bad) == (False, bit // 256)
 
 
 @pytest.mark.parametrize("place", [0, 6, 39])

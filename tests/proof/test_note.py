@@ -76,7 +76,7 @@ def test_what_cannot_sign_is_refused(name: str, key: bytes) -> None:
         Signer(name, key)
 
 
-@pytest.mark.parametrize("text", ["", "no newline", "tab\there\n", "nul\x00\n"])
+@pytest.mark.parametrize("text", ["", "no newline", "tab\there\n", "nul\x00\n", "lone\udfff\n"])
 def test_only_whole_lines_are_signed(text: str) -> None:
     with pytest.raises(InvalidInput):
         sign_note(text, [SIGNER])
@@ -107,6 +107,7 @@ def test_a_false_signature_of_a_known_key_spoils_the_note() -> None:
         lambda note: note + "\u2014 x AAAA\n",
         lambda note: note + "\u2014 x !!!!\n",
         lambda note: note.replace("This", "Th\x07s"),
+        lambda note: note.replace("This", "Th\ud800s"),
         lambda note: note + "\u2014 x AAAAAAAA\n" * 100,
         lambda note: "x" * 1_000_001 + note,
         lambda note: "",

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
+import msgspec
 import pytest
 import rfc8785
 from hypothesis import example, given
@@ -15,10 +16,16 @@ from obligor.kernel import (
     DAY_COUNTS,
     EXPONENTS,
     MAX_INTEGER,
+    AmountMinor,
+    AwareTime,
+    Day,
     InvalidInput,
+    Text,
+    Violation,
     add_months,
     business_day,
     day_fraction,
+    decode,
     encode,
     format_minor,
     is_business_day,
@@ -103,6 +110,62 @@ def test_the_guard_answers_any_bytes_with_a_value_or_a_refusal(data: bytes) -> N
     except InvalidInput:
         return
     json.loads(data)
+
+
+class Party(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: Text | None = None
+    born_on: Day | None = None
+
+
+class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    party: Party
+    amount_minor: AmountMinor
+    at: AwareTime
+    facts: dict[str, int | bool | str | None] = {}
+    parties: list[Party] = []
+
+
+GOOD: dict[str, Any] = {
+    "party": {"name": "x", "born_on": "1990-02-28"},
+    "amount_minor": 5,
+    "at": "2026-01-01T08:00:00+08:00",
+    "facts": {"a": 1},
+    "parties": [{}, {"name": "y"}],
+}
+PLACES: list[tuple[str | int, ...]] = [
+    (), ("party",), ("party", "name"), ("party", "born_on"), ("amount_minor",), ("at",), ("facts",),
+    ("facts", "a"), ("parties",), ("parties", 1), ("parties", 1, "name"), ("extra",), ("party", "extra"),
+]  # fmt: skip
+
+
+@given(st.sampled_from(PLACES), st.sampled_from(PLACES), ANYTHING, ANYTHING)
+def test_every_value_that_does_not_fit_is_named_by_its_path(
+    one: tuple[str | int, ...], other: tuple[str | int, ...], value: Any, another: Any
+) -> None:
+    if other[: len(one)] == one or one[: len(other)] == other:
+        other = one
+    request = _put(_put(GOOD, one, value), other, another if other != one else value)
+    places = {".".join(map(str, place)).replace(".1", "[1]") for place in (one, other)}
+    for violation in _violations(request):
+        assert violation.field == "$" or violation.field.startswith(tuple(places))
+        assert violation.accepted
+
+
+def _violations(request: Any) -> tuple[Violation, ...]:
+    try:
+        decode(request, Asked)
+    except InvalidInput as refusal:
+        return refusal.violations or pytest.fail("a refusal without a violation")
+    return ()
+
+
+def _put(value: Any, place: tuple[str | int, ...], new: Any) -> Any:
+    if not place:
+        return new
+    first, rest = place[0], place[1:]
+    if isinstance(value, list):
+        return [_put(item, rest, new) if index == first else item for index, item in enumerate(value)]
+    return {**value, first: _put(value.get(first), rest, new)}
 
 
 # ---- money

@@ -43,14 +43,14 @@ class LoanMachine(RuleBasedStateMachine):
         self.ledgers: list[Counter[tuple[str | None, str]]] = [Counter() for _ in POLICIES]
         self.reversible: list[str] = []
         self.posted = 0
+        self.before: loans.Loan | None = None
         self.settle()
 
     def settle(self) -> None:
         """Post what was added, and check every entry."""
         for told in self.life.events[self.posted :]:
-            before = None
-            for earlier in self.life.events[: self.posted]:
-                before = apply(before, earlier)
+            before = self.before
+            self.before = apply(before, told)
             for ledger, policy in zip(self.ledgers, POLICIES, strict=True):
                 lines = postings(before, told, policy=policy)
                 by_partner: Counter[str | None] = Counter()

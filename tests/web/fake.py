@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 
-from obligor.app.service_protocol import Principal, Reply
+from obligor.app.service_protocol import EVENT_SCOPES, Principal, Reply
 from obligor.app.views import (
     AlertRow,
     BandSum,
@@ -38,7 +38,8 @@ from obligor.app.views import (
     TraceStep,
     Version,
 )
-from obligor.kernel import InvalidInput, KeyReused, NotFound, derived_id
+from obligor.app.wire import EVENT_BODIES, ApplicationRequest, DrawdownRequest, EventRequest
+from obligor.kernel import Forbidden, InvalidInput, KeyReused, NotFound, Refusal, decode, derived_id
 from obligor.proof import Signer
 
 ALL = frozenset({"applications:write", "drawdowns:write", "events:write", "read", "erase", "admin"})
@@ -204,6 +205,10 @@ class Books:
     def submit(self, principal, kind, payload, idempotency):
         if self.answer is not None:
             return done(self.answer)
+        try:
+            self.check(principal, kind, payload)
+        except Refusal as refusal:
+            return done(refusal)
         if idempotency:
             key, digest = idempotency
             known = self.stored.get(key)
@@ -218,6 +223,22 @@ class Books:
         if idempotency:
             self.stored[key] = (digest, reply)
         return done(reply)
+
+    @staticmethod
+    def check(principal, kind, payload):
+        """Types and scopes, as the real service looks at them."""
+        forms = {"application": ApplicationRequest, "drawdown": DrawdownRequest, "event": EventRequest}
+        request = decode(payload, forms[kind])
+        if kind == "event":
+            if request.type not in EVENT_BODIES:
+                raise InvalidInput.field("type", request.type, "one of " + ", ".join(EVENT_BODIES))
+            if EVENT_SCOPES.get(request.type, "read") not in principal.scopes | {"read"}:
+                raise Forbidden("this key lacks a scope")
+            try:
+                decode(request.body, EVENT_BODIES[request.type])
+            except InvalidInput as error:
+                inner = [msgspec.structs.replace(v, field=f"body.{v.field}") for v in error.violations]
+                raise InvalidInput(error.detail, inner) from None
 
     def submit_lines(self, principal, lines, first_line=1):
         self.lines.append(list(lines))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from obligor.kernel import NotFound
 from obligor.scoring import auc
 from obligor.world import World
 from obligor.world.counterparties import PROHIBITED
@@ -27,6 +28,16 @@ def test_truth_is_labelled_and_covers_everything_that_was_played(
     assert [a["application_id"] for a in truth["applications"]] == list(played.applications)
     assert {loan["loan_id"] for loan in truth["loans"]} == set(played.loans)
     assert truth["summary"]["requests"] == len(played.requests)
+
+
+def test_the_oracle_tells_of_one_application_what_the_truth_tells_of_all(
+    played: Lender, truth: dict[str, Any]
+) -> None:
+    for application in truth["applications"][:50]:
+        assert played.world.true_pd_ppm(application["reference"]) == application["pd_12m_ppm"]
+    for unknown in ("sim-application-9999999", "sim-application-", "other-0000001"):
+        with pytest.raises(NotFound):
+            played.world.true_pd_ppm(unknown)
 
 
 def test_no_payload_holds_a_word_or_a_key_of_the_truth(played: Lender) -> None:

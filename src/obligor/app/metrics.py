@@ -37,12 +37,10 @@ class Metrics:
         """Count a request's answer."""
         self._answers.labels(kind, code).inc()
 
-    def lines(self, answers: Iterable[bytes | None]) -> None:
+    def lines(self, statuses: Iterable[str]) -> None:
         """Count the answers to lines."""
-        for answer in answers:
-            if answer is not None:
-                status = next(s for s in ("accepted", "duplicate", "refused") if f'"{s}"'.encode() in answer)
-                self._lines.labels(status).inc()
+        for status in statuses:
+            self._lines.labels(status).inc()
 
     def text(self, journal: Journal, tenant: str) -> bytes:
         """All metrics in Prometheus' text format."""

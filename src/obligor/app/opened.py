@@ -55,7 +55,7 @@ class Opened:
         means = Means(
             settings=load(self.directory),
             artifacts=Artifacts(self.directory / "artifacts"),
-            catalogue=features.load(place("features/starter.yaml"), cache_dir=self.directory / "cache"),
+            catalogue=features.load(place("features/starter.yaml")),
             entropy=SystemEntropy(),
             texts=reason_texts(),
             index_key=lambda _tenant: b"",

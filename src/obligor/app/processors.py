@@ -98,7 +98,7 @@ class FundsMonitor:
             run=lambda view: self._raise(view, event, hits),
             cursor=(self.name, event.known_seq),
         )
-        _watch(self._journal.submit(command), self.name)
+        _await(self._journal.submit(command), self.name)
 
     def _raise(self, view: View, event: Event, hits: Sequence[Hit]) -> Accepted:
         p = Proposal(view, _call(self._means, self._tenant, self.name, self._now(), event.at))
@@ -163,12 +163,10 @@ class CloseMonitor:
             )
         )
         loans: list[str] = opened.result().value
-        last: Future[Answer] | None = None
         for begin in range(0, len(loans), LOANS_AT_ONCE):
             some = loans[begin : begin + LOANS_AT_ONCE]
             command = Command(tenant=self._tenant, run=self._look(event, day, some))
-            last = self._journal.submit(command)
-            _watch(last, self.name)
+            _await(self._journal.submit(command), self.name)
         done = Command(tenant=self._tenant, run=lambda _view: Accepted(), cursor=(self.name, event.known_seq))
         self._journal.submit(done).result()
 
@@ -178,7 +176,7 @@ class CloseMonitor:
             for loan_id in loans:
                 loan: Loan | None = view.state(f"loan/{loan_id}")
                 if loan is not None and loan.status == "open" and loan.disbursed_on <= day:
-                    facts = stages.loan_facts(loan, day)
+                    facts = stages.loan_facts(p, loan, day)
                     self._classify(p, event, loan, day, facts)
                     self._alert(p, event, loan, facts)
             return Accepted(drafts=tuple(p.drafts))
@@ -251,13 +249,8 @@ def _evidence(decision: Decision, facts: dict[str, Any]) -> dict[str, Any]:
     return {"facts": dict(facts), "reasons": list(decision.reasons), "outputs": decision.outputs}
 
 
-def _watch(future: Future[Answer], name: str) -> None:
-    """Say so when a processor's command failed; its cursor has not moved, so it is tried again at a start."""
-
-    def look(done: Future[Answer]) -> None:
-        if error := done.exception():
-            log.error(
-                "a command of the processor failed", extra={"processor": name, "error": type(error).__name__}
-            )
-
-    future.add_done_callback(look)
+def _await(future: Future[Answer], name: str) -> None:
+    """Wait for a processor's command, and say so when it failed: at the next start it is tried again."""
+    if error := future.exception():
+        kind = type(error).__name__
+        log.error("a command of the processor failed", extra={"processor": name, "error": kind})

@@ -39,7 +39,7 @@ from obligor.journal import (
     View,
     load_signer,
 )
-from obligor.kernel import Clock, Entropy, NotFound, Refusal, decode, encode, parse
+from obligor.kernel import Clock, Entropy, NotFound, Refusal, Unavailable, decode, encode, parse
 from obligor.scoring import PointsModel
 
 __all__ = ["OsEntropy", "Service", "WallClock"]
@@ -81,12 +81,12 @@ class Service(Queries):
         self.metrics_of = Metrics()
         self._warm = False
         self.keys = Keys(directory / "api-keys.json")
-        for name in ("keys", "vault", "cache"):
+        for name in ("keys", "vault"):
             (directory / name).mkdir(mode=0o700, exist_ok=True)
         self._key_file = directory / "keys" / "kek"
         file_keys = FileKeys(self._key_file, chance)
         self._vault = Vault.open(directory / "vault" / "vault.sqlite", file_keys, chance)
-        catalogue = features.load(place("features/starter.yaml"), cache_dir=directory / "cache")
+        catalogue = features.load(place("features/starter.yaml"))
         self.means = Means(
             settings=settings,
             artifacts=Artifacts(directory / "artifacts"),
@@ -194,26 +194,30 @@ class Service(Queries):
     ) -> Future[list[bytes]]:
         """Take events, one JSON object a line; each is answered alone."""
         now = self.now()
-        answers: list[bytes | None] = [None] * len(lines)
+        answers: list[Answer | Exception] = []
         commands: list[Command] = []
         places: list[int] = []
         for index, line in enumerate(lines):
             try:
                 request = decode(parse(line, max_bytes=LINE_BYTES_MOST, max_depth=16), EventRequest)
                 commands.append(event_command(self.means, principal, request, now))
-                places.append(index)
             except Refusal as refused:
-                answers[index] = _line(first_line + index, refused)
+                answers.append(refused)
+            else:
+                answers.append(Unavailable("not answered"))
+                places.append(index)
         done: Future[list[bytes]] = Future()
 
         def finish(results: Future[list[Answer | Exception]]) -> None:
-            if error := results.exception():
+            try:
+                for index, result in zip(places, results.result(), strict=True):
+                    answers[index] = result
+                told = [_line(first_line + index, answer) for index, answer in enumerate(answers)]
+                self.metrics_of.lines(status for status, _ in told)
+            except Exception as error:  # noqa: BLE001  whoever waits has to be told
                 done.set_exception(error)
-                return
-            for place_, result in zip(places, results.result(), strict=True):
-                answers[place_] = _line(first_line + place_, result)
-            self.metrics_of.lines(answers)
-            done.set_result([answer for answer in answers if answer is not None])
+            else:
+                done.set_result([line for _, line in told])
 
         self.journal.submit_many(commands).add_done_callback(finish)
         return done
@@ -255,14 +259,14 @@ class _Told(msgspec.Struct):
     body: msgspec.Raw
 
 
-def _line(number: int, result: Answer | Exception) -> bytes:
-    """The answer to a line: what became of it, with its place in the journal or the problem."""
+def _line(number: int, result: Answer | Exception) -> tuple[str, bytes]:
+    """What became of a line, and its answer: its place in the journal, or the problem."""
     if isinstance(result, Answer):
         told = msgspec.json.decode(result.data)["body"]
         status = "duplicate" if told.pop("duplicate", False) else "accepted"
-        return encode({"line": number, "status": status, **told})
+        return status, encode({**told, "line": number, "status": status})
     if isinstance(result, Refusal):
         violations = [msgspec.to_builtins(violation) for violation in result.violations]
         problem = {"code": result.code, "detail": result.detail, "violations": violations}
-        return encode({"line": number, "status": "refused", "problem": problem})
+        return "refused", encode({"line": number, "status": "refused", "problem": problem})
     raise result

@@ -93,7 +93,7 @@ class Service(Protocol):
     def submit(
         self, principal: Principal, kind: str, payload: dict[str, Any], idempotency: Idempotency | None
     ) -> Future[Reply]:
-        """Take an `application`, a `drawdown` or an `event` whose payload has passed `obligor.app.wire`."""
+        """Take an `application`, a `drawdown` or an `event`: JSON that `obligor.app.wire` has yet to type."""
 
     def submit_lines(
         self, principal: Principal, lines: Sequence[bytes], first_line: int = 1

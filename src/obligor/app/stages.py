@@ -125,20 +125,23 @@ def drawdown(
     return Decided(body, texts_of(p, None, result.reasons))
 
 
-def loan_facts(loan: Loan, day: date) -> dict[str, Fact]:
+def loan_facts(p: Proposal, loan: Loan, day: date) -> dict[str, Fact]:
     """What the monitoring and classifying strategies know of a loan at a day's close."""
-    return {
+    months = (day.year - loan.disbursed_on.year) * 12 + day.month - loan.disbursed_on.month
+    facts: dict[str, Fact] = {
         "days_past_due": loan.days_past_due(day),
         "arrears_minor": loan.arrears_minor(day),
         "outstanding_minor": loan.outstanding(day).principal_minor,
-        "months_on_book": max(
-            0, (day.year - loan.disbursed_on.year) * 12 + day.month - loan.disbursed_on.month
-        ),
+        "months_on_book": max(0, months),
         "first_payment_missed": loan.first_payment_missed(day),
-        "worst_dpd_90d": loan.worst_days_past_due(day - timedelta(days=90), day),
+        "worst_dpd_90d": loan.worst_days_past_due(max(loan.disbursed_on, day - timedelta(days=90)), day),
         "restructured": False,
         "written_off": loan.written_off,
     }
+    if any(given.source == "feature" for given in active(p, "monitor").inputs.values()):
+        history = p.view.memory("histories").of(loan.person_id)
+        facts |= p.call.means.catalogue.compute(history, p.call.at, p.view.size)
+    return facts
 
 
 def monitor(p: Proposal, facts: Mapping[str, Fact]) -> tuple[Decision, Strategy]:

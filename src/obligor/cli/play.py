@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -59,14 +59,45 @@ def play(
     if book and mapping:
         progress.say(f"Reading {book} as {mapping.name} explains it.")
         table = Book.open(book, mapping)
+    world = None if table else _world(data, people, seed)
+    model = _model(data, table, world, progress)
     with Server(data, port) as server:
         deadline = Deadline(None if for_seconds is None else server.listening_at + for_seconds)
         name = f"player-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
         token = server.key(name)
         progress.say(f"Listening on {server.url}")
         progress.say(f"Console: {server.url}/enter?ticket={server.ticket()}  (this link signs in once)")
-        performance = Performance(server, token, table, deadline, progress)
-        return asyncio.run(performance.play(data, people, seed))
+        performance = Performance(server, token, deadline, progress, table, world, model)
+        code = asyncio.run(performance.play(data))
+        server.revoke(name)
+    return code
+
+
+def _world(data: Path, people: int, seed: int) -> World:
+    """The world that an earlier run left, or a new one that begins in the past."""
+    directory = data / "world"
+    directory.mkdir(parents=True, exist_ok=True)
+    found = WorldPlayer.saved(directory)
+    if found is not None:
+        return found
+    start = (datetime.now(UTC).date() - timedelta(days=MONTHS_BACK * 365 // 12)).replace(day=1)
+    return World(seed, people, start)
+
+
+def _model(data: Path, table: Book | None, world: World | None, progress: Progress) -> PointsModel:
+    """The scorecard to go live with, trained once for a data directory."""
+    path = data / "first-model.json"
+    if path.is_file():
+        return PointsModel.from_json(path.read_bytes())
+    if table is not None:
+        progress.say("Training on what was knowable before the deciding window.")
+        model = from_book(table)
+    else:
+        assert world is not None  # noqa: S101  one of the two is played
+        progress.say("Training the first scorecard on the simulated past.")
+        model = from_world(world.history(HISTORY), world.next_day)
+    path.write_bytes(model.to_json())
+    return model
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,29 +106,45 @@ class Performance:
 
     server: Server
     token: str
-    table: Book | None
     deadline: Deadline
     progress: Progress
+    table: Book | None
+    world: World | None
+    model: PointsModel
 
-    async def play(self, data: Path, people: int, seed: int) -> int:
+    async def play(self, data: Path) -> int:
         """Play to the end, the deadline or Ctrl-C, and print what the server then says of itself."""
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
         async with Client(self.server.url, self.token) as client:
-            player: Player = (
-                await _book_player(client, self.table, self.progress)
-                if self.table
-                else await _world_player(client, data, people, seed, self.progress)
-            )
+            player = await self._player(client, data)
             ended = await player.play(_Either(self.deadline, stop))
             if ended and not self.deadline.passed and sys.stdin.isatty():
                 self.progress.say(f"Played to the end. {self.server.url} stays until Ctrl-C.")
                 await stop.wait()
+            self.progress.say("Auditing the journal and replaying every decision.")
             summary = await _summary(client, self.server, player)
         print(msgspec.json.encode(summary).decode(), flush=True)
         return 0 if summary["audit_ok"] and summary["replay_mismatches"] == 0 else 1
+
+    async def _player(self, client: Client, data: Path) -> Player:
+        summary = await client.get("/v1/summary")
+        if not summary["model"]:
+            known_on = self.model.artifact.training.known_on
+            await client.post(
+                "/v1/models",
+                {
+                    "version": "1",
+                    "known_on": known_on.isoformat() if known_on else None,
+                    "model": msgspec.json.decode(self.model.to_json()),
+                },
+            )
+        if self.table is not None:
+            return BookPlayer(client, self.table, self.progress)
+        assert self.world is not None  # noqa: S101  one of the two is played
+        return WorldPlayer(client, self.world, data / "world", summary["zone"], self.progress)
 
 
 class _Either(Deadline):
@@ -110,41 +157,6 @@ class _Either(Deadline):
     @property
     def passed(self) -> bool:
         return self._deadline.passed or self._stop.is_set()
-
-
-async def _book_player(client: Client, table: Book, progress: Progress) -> Player:
-    """Train on what was knowable, register the model, and be ready to decide."""
-    if not (await client.get("/v1/summary"))["model"]:
-        progress.say("Training on what was knowable before the deciding window.")
-        known_on = table.mapping.spec.training.known_on
-        await _register(client, from_book(table), known_on)
-    return BookPlayer(client, table, progress)
-
-
-async def _world_player(client: Client, data: Path, people: int, seed: int, progress: Progress) -> Player:
-    directory = data / "world"
-    directory.mkdir(parents=True, exist_ok=True)
-    world = WorldPlayer.saved(directory)
-    if world is None:
-        start = (datetime.now(UTC).date() - timedelta(days=MONTHS_BACK * 365 // 12)).replace(day=1)
-        world = World(seed, people, start)
-    summary = await client.get("/v1/summary")
-    if not summary["model"]:
-        progress.say("Training the first scorecard on the simulated past.")
-        await _register(client, from_world(world.history(HISTORY), world.next_day), world.next_day)
-    return WorldPlayer(client, world, directory, summary["zone"], progress)
-
-
-async def _register(client: Client, model: PointsModel, known_on: date) -> None:
-    await client.post(
-        "/v1/models",
-        {
-            "name": "application",
-            "version": "1",
-            "known_on": known_on.isoformat(),
-            "model": msgspec.json.decode(model.to_json()),
-        },
-    )
 
 
 async def _summary(client: Client, server: Server, player: Player) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -50,6 +50,19 @@ class Tally(msgspec.Struct, frozen=True):
     first: int | None
 
 
+class _Unasked:
+    """Stands where no model was asked: a decision that now asks one is another decision."""
+
+    sha256 = ""
+    characteristics: Sequence[Any] = ()
+
+    def score(self, _facts: Any, /) -> Any:
+        raise Conflict("the recorded decision was made without a model")
+
+
+_UNASKED = _Unasked()
+
+
 def replay(event: Event, artifacts: Artifacts) -> Replay:
     """Decide again from the facts of a recorded decision, with the very strategy and model, and compare.
 
@@ -72,7 +85,7 @@ def replay(event: Event, artifacts: Artifacts) -> Replay:
         if wanted != found:
             raise Corrupted(f"the {kind} given for digest {wanted} has the digest {found}")
     try:
-        again = decide(body.facts, strategy, model)
+        again = decide(body.facts, strategy, model or _UNASKED)
     except (InvalidInput, Conflict):
         # The recorded facts are not such that a decision can have been made of them.
         return Replay(equal=False, differences=("facts",))

@@ -6,7 +6,7 @@ import types
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -143,8 +143,8 @@ def _may_date(kind: Any, within: tuple[Any, ...]) -> bool:
     if kind is Any or kind is datetime or kind is date:
         return True
     if _is_struct(kind):
-        hints = get_type_hints(kind, include_extras=False)
-        return kind in within or any(_may_date(hint, (*within, kind)) for hint in hints.values())
+        fields = msgspec.structs.fields(kind)
+        return kind in within or any(_may_date(field.type, (*within, kind)) for field in fields)
     return any(_may_date(part, within) for part in get_args(kind))
 
 

@@ -5,7 +5,6 @@ Data in packs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Annotated, Any, Literal
@@ -63,7 +62,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     minimum_term_months: Positive
     maximum_term_months: Positive
     maximum_rate_bp: Annotated[int, Meta(ge=0)]
-    fees: Mapping[Name, Positive | None] = {}
+    fees: dict[Name, Positive | None] = {}
 
 
 def parse(text: str | bytes, source: str = "product") -> Product:

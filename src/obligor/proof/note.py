@@ -193,7 +193,8 @@ def open_note(note: str, verifiers: Sequence[Verifier]) -> Note:
 
 
 def _is_text(text: str) -> bool:
-    return text.endswith("\n") and all(character >= " " or character == "\n" for character in text)
+    whole = text.endswith("\n") and all(character >= " " or character == "\n" for character in text)
+    return whole and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _parts(note: str) -> tuple[str, list[str]]:

@@ -54,7 +54,7 @@ def create_app(service: Service, *, console: bool = True) -> Edge:
             get_openapi,
             *pages,
         ],
-        guards=[guard(service, sessions, table)],
+        before_request=guard(service, sessions, table),
         exception_handlers={
             Refusal: _handler(error_page),
             HTTPException: _handler(error_page),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import secrets
 from collections.abc import Callable
@@ -13,12 +12,12 @@ from litestar import Request, get, post
 from litestar.handlers import HTTPRouteHandler
 
 from obligor.app.service_protocol import Principal, Service
-from obligor.app.wire import EVENT_BODIES
-from obligor.kernel import Forbidden, InvalidInput, Malformed, decode
+from obligor.kernel import Forbidden, InvalidInput, Malformed
 from obligor.web.access import principal_of
 from obligor.web.answer import Answer, cookie, redirect
 from obligor.web.body import headers_of, media_type, read
 from obligor.web.session import COOKIE, SECONDS, Sessions, cookies
+from obligor.web.waiting import answer_of
 
 __all__ = ["DISPOSITIONS", "Forms"]
 
@@ -114,14 +113,13 @@ class Forms:
                 "officer": principal.name,
                 "note": note,
             }
-            decode(body, EVENT_BODIES["alert.cleared"])
             payload = {
                 "type": "alert.cleared",
                 "source": "console",
                 "source_ref": secrets.token_hex(16),
                 "body": body,
             }
-            await asyncio.wrap_future(self._service.submit(principal, "event", payload, None))
+            await answer_of(self._service.submit(principal, "event", payload, None))
             return redirect(f"/alerts/{alert_id}")
 
         return [sign_in, sign_in_now, enter, sign_out, dispose]

@@ -1,20 +1,19 @@
-"""What changes something: applications, drawdowns, events. Guard, types, then the service's answer."""
+"""What changes something: applications, drawdowns, events. A guard on the bytes, then the service."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
-import msgspec
 from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
 
-from obligor.app.service_protocol import EVENT_SCOPES, Principal, Service
-from obligor.app.wire import EVENT_BODIES, ApplicationRequest, DrawdownRequest, EventRequest
-from obligor.kernel import Forbidden, InvalidInput, Violation, decode
+from obligor.app.service_protocol import Service
+from obligor.kernel import InvalidInput, Violation
 from obligor.web.access import principal_of
 from obligor.web.answer import Answer
 from obligor.web.body import JSON, NDJSON, Headers, headers_of, idempotency, json_body, lines, media_type
+from obligor.web.waiting import answer_of
 
 __all__ = ["LINES_AT_ONCE", "handlers"]
 
@@ -26,33 +25,13 @@ _EVENTS = _JSON | NDJSON
 Sent = Request[Any, Any, Any]
 
 
-def _checked_event(payload: dict[str, Any], principal: Principal) -> None:
-    """Check an event's body by its type, and that this principal may send such a one."""
-    kind = payload["type"]
-    body = EVENT_BODIES.get(kind)
-    if body is None:
-        raise InvalidInput.field("type", kind, "one of " + ", ".join(sorted(EVENT_BODIES)))
-    try:
-        decode(payload["body"], body)
-    except InvalidInput as problem:
-        violations = [msgspec.structs.replace(v, field=f"body.{v.field}") for v in problem.violations]
-        raise InvalidInput(problem.detail, violations) from None
-    if (needed := EVENT_SCOPES.get(kind)) and needed not in principal.scopes:
-        raise Forbidden(f"this key lacks the scope {needed}")
-
-
 def handlers(service: Service) -> list[HTTPRouteHandler]:
     """The handlers of the writing routes."""
 
-    async def take(request: Sent, headers: Headers, kind: str, form: type[msgspec.Struct]) -> Answer:
+    async def take(request: Sent, headers: Headers, kind: str) -> Answer:
         data, payload = await json_body(request, headers)
-        decode(payload, form)
-        principal = principal_of(request.scope)
-        if kind == "event":
-            _checked_event(payload, principal)
-        reply = await asyncio.wrap_future(
-            service.submit(principal, kind, payload, idempotency(headers, data))
-        )
+        named = idempotency(headers, data)
+        reply = await answer_of(service.submit(principal_of(request.scope), kind, payload, named))
         return Answer(reply.body, JSON, reply.status)
 
     async def take_lines(request: Sent, headers: Headers) -> Answer:
@@ -60,7 +39,7 @@ def handlers(service: Service) -> list[HTTPRouteHandler]:
         waiting = []
         count = 0
         async for part in lines(request, headers, LINES_AT_ONCE):
-            waiting.append(asyncio.wrap_future(service.submit_lines(principal, part, count + 1)))
+            waiting.append(answer_of(service.submit_lines(principal, part, count + 1)))
             count += len(part)
         if not count:
             raise InvalidInput("no lines", [Violation("$", "(empty)", "one JSON object on each line")])
@@ -71,19 +50,19 @@ def handlers(service: Service) -> list[HTTPRouteHandler]:
     async def post_application(request: Sent) -> Answer:
         headers = headers_of(request)
         media_type(headers, _JSON)
-        return await take(request, headers, "application", ApplicationRequest)
+        return await take(request, headers, "application")
 
     @post("/v1/drawdowns")
     async def post_drawdown(request: Sent) -> Answer:
         headers = headers_of(request)
         media_type(headers, _JSON)
-        return await take(request, headers, "drawdown", DrawdownRequest)
+        return await take(request, headers, "drawdown")
 
     @post("/v1/events")
     async def post_event(request: Sent) -> Answer:
         headers = headers_of(request)
         if media_type(headers, _EVENTS) in NDJSON:
             return await take_lines(request, headers)
-        return await take(request, headers, "event", EventRequest)
+        return await take(request, headers, "event")
 
     return [post_application, post_drawdown, post_event]

@@ -14,7 +14,7 @@ from obligor.world.identity import device_id, person_payload
 from obligor.world.luck import Purpose, stream
 from obligor.world.messages import Answer
 from obligor.world.scene import LATEST, Scene, clock
-from obligor.world.state import FOR_EVER, WATCHED_DAYS, Debt, Petition, RingApplies, TakeUp
+from obligor.world.state import FOR_EVER, REFERENCE, WATCHED_DAYS, Debt, Petition, RingApplies, TakeUp
 
 __all__ = ["apply", "hear", "ring_applies", "take_up", "told"]
 
@@ -63,7 +63,7 @@ def apply(scene: Scene, number: int, seconds: int) -> None:
         "purpose": asked.purpose,
         "fields": asked.fields,
         "device_id": device_id(person, folk.devices),
-        "reference": f"sim-application-{place:07d}",
+        "reference": f"{REFERENCE}{place:07d}",
         "consents": ["bureau", "device", "accounts"] if person.seen else ["bureau", "device"],
         "at": clock(scene.today, seconds),
     }

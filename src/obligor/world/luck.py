@@ -10,10 +10,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from enum import IntEnum
+from functools import lru_cache
 from itertools import accumulate
 from typing import Generic, TypeVar
 
 import numpy as np
+from numpy.random.bit_generator import ISeedSequence
 
 __all__ = ["Choice", "Purpose", "stream"]
 
@@ -38,14 +40,28 @@ class Purpose(IntEnum):
     PAST_DATES = 13
 
 
+class _Key(ISeedSequence):
+    """A seed as Philox's key. Given a plain key, numpy would ask the system for entropy and drop it."""
+
+    def __init__(self, seed: int) -> None:
+        self._words = np.array([seed, 0], dtype=np.uint64)
+
+    def generate_state(self, n_words: int, dtype: object = np.uint32) -> np.ndarray:  # noqa: ARG002
+        """The key's two words, whatever is asked for."""
+        return self._words
+
+
+_key = lru_cache(maxsize=64)(_Key)
+
+
 def stream(seed: int, purpose: Purpose, first: int = 0, second: int = 0) -> np.random.Generator:
     """The generator of one purpose at one place; equal for equal arguments, independent of all others.
 
-    Philox is a counter-based generator (Salmon et al., SC 2011): the place is part of its counter, the
-    seed its key.
+    Philox is a counter-based generator (Salmon et al., SC 2011): the place is part of its counter, the seed
+    its key.
     """
-    counter = (0, int(purpose), first, second)
-    return np.random.Generator(np.random.Philox(counter=counter, key=seed))
+    counter = np.array([0, purpose, first, second], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(_key(seed), counter=counter))  # type: ignore[arg-type]
 
 
 class Choice(Generic[T]):

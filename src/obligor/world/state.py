@@ -13,6 +13,7 @@ import msgspec
 
 __all__ = [
     "FOR_EVER",
+    "REFERENCE",
     "WATCHED_DAYS",
     "Bounce",
     "Debt",
@@ -30,6 +31,9 @@ __all__ = [
     "Trail",
 ]
 
+
+# How an application's reference begins; its number follows.
+REFERENCE = "sim-application-"
 
 # Accounts are reported while there is a loan, and for some weeks after an application or the last loan.
 WATCHED_DAYS = 60

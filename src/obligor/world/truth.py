@@ -10,7 +10,7 @@ from obligor.world.counterparties import PROHIBITED
 from obligor.world.history import terms_of
 from obligor.world.identity import national_id, reference
 from obligor.world.scene import Scene
-from obligor.world.state import Debt, Petition, Trail
+from obligor.world.state import REFERENCE, Debt, Petition, Trail
 
 __all__ = ["truth"]
 
@@ -95,7 +95,7 @@ def _application(scene: Scene, petition: Petition) -> dict[str, Any]:
     pd, became = would_have_been(scene, petition)
     missed = became.first_missed_on
     return {
-        "reference": f"sim-application-{petition.number:07d}",
+        "reference": f"{REFERENCE}{petition.number:07d}",
         "application_id": petition.application_id,
         "person": reference(petition.person),
         "applied_on": date.fromordinal(petition.day).isoformat(),

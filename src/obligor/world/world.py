@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 import polars as pl
 
-from obligor.kernel import Corrupted, InvalidInput
+from obligor.kernel import Corrupted, InvalidInput, NotFound
 from obligor.world import cash, lending, repaying, spending
 from obligor.world import history as past
 from obligor.world import people as population
@@ -21,7 +21,7 @@ from obligor.world.luck import Purpose, stream
 from obligor.world.messages import Answer, Request
 from obligor.world.scene import Scene
 from obligor.world.settings import Settings
-from obligor.world.state import Bounce, Folk, Leg, Pay, Recover, RingApplies, State, Step, TakeUp
+from obligor.world.state import REFERENCE, Bounce, Folk, Leg, Pay, Recover, RingApplies, State, Step, TakeUp
 
 __all__ = ["World"]
 
@@ -145,6 +145,20 @@ class World:
     def truth(self) -> dict[str, Any]:
         """The ground truth so far, as plain data that JSON takes: see `obligor.world.truth`."""
         return ground.truth(self._scene)
+
+    def true_pd_ppm(self, reference: str) -> int:
+        """The true 12-month probability of default of one application, by its reference: the oracle's score.
+
+        It is a part of the ground truth, to rank a lender's decisions against; parts per million.
+
+        Raises:
+            NotFound: no application of this world has that reference.
+        """
+        number = reference.removeprefix(REFERENCE)
+        petitions = self._scene.state.petitions
+        if not reference.startswith(REFERENCE) or not number.isdecimal() or int(number) >= len(petitions):
+            raise NotFound("no application of this world has that reference")
+        return round(1_000_000 * ground.would_have_been(self._scene, petitions[int(number)])[0])
 
     def freeze(self) -> bytes:
         """The world at rest. `World.thaw` goes on from it with the same requests as the world itself
