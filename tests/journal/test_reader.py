@@ -68,7 +68,10 @@ def test_pages_leave_nothing_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         h.do(fee("l1", 9))
 
 
-def test_what_is_appended_while_events_are_taken_does_not_appear(tmp_path: Path) -> None:
+def test_what_is_appended_while_events_are_taken_does_not_appear(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(q, "PAGE", 3)
     with house(tmp_path) as h:
         _mixed(h)
         taken = h.journal.reader().events(TENANT)

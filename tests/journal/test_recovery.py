@@ -12,7 +12,7 @@ import pytest
 from obligor.journal import Accepted, FileKeys, Journal, Vault, View, open_reader
 from obligor.journal.committer import Committer
 from obligor.kernel import Conflict, Corrupted, InvariantBroken, NotFound, Unavailable
-from obligor.proof import Checkpoint, Signer, open_note
+from obligor.proof import Checkpoint, Signer, open_note, root_of
 from tests.journal.support import SIGNER, TENANT, command, erased, fee, house, party, running
 
 
@@ -97,6 +97,20 @@ def test_a_log_that_lost_what_was_signed_is_not_opened(tmp_path: Path) -> None:
     connection.execute("INSERT INTO checkpoint VALUES (?, ?, ?)", (TENANT, size, note))
     connection.close()
     with pytest.raises(InvariantBroken, match="were signed"), house(tmp_path):
+        pass
+
+
+def test_a_log_that_was_rewritten_since_it_was_signed_is_not_opened(tmp_path: Path) -> None:
+    _filled(tmp_path)
+    forged = b"f" * 32
+    connection = apsw.Connection(str(tmp_path / "journal.db"))
+    leaves = [row[0] for row in connection.execute("SELECT leaf FROM event ORDER BY known_seq")]
+    assert forged not in leaves
+    leaves[2] = forged
+    connection.execute("UPDATE event SET leaf = ? WHERE known_seq = 2", (forged,))
+    connection.execute("UPDATE head SET root = ?", (root_of(leaves),))
+    connection.close()
+    with pytest.raises(InvariantBroken, match="not those that were signed"), house(tmp_path):
         pass
 
 

@@ -18,6 +18,7 @@ from obligor.kernel import EXPONENTS, InvalidInput, Money, format_minor, round_h
         ("1.234", "KWD", 1234),
         ("0.0001", "CLF", 1),
         ("007.10", "EUR", 710),
+        ("10000000000000.00", "EUR", 10**15),
     ],
 )
 def test_decimal_text_becomes_minor_units(text: str, code: str, amount: int) -> None:
@@ -40,7 +41,9 @@ def test_decimal_text_becomes_minor_units(text: str, code: str, amount: int) -> 
         (" 1", "EUR"),
         ("1\n", "EUR"),
         ("١", "EUR"),
-        ("1" * 16, "EUR"),
+        ("10000000000000.01", "EUR"),
+        ("1000000000000001", "JPY"),
+        ("1" * 17, "JPY"),
         ("1", "XXX"),
         ("1", "eur"),
     ],

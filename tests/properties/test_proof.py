@@ -145,4 +145,5 @@ def test_the_verifier_answers_any_receipt_shape_with_a_report(value: Any, data: 
     key = data.draw(st.sampled_from(sorted(place)))
     place[key] = value
     changed = encode(receipt)
-    assert verify_receipt(changed).ok == (changed == RECEIPT)
+    # A holder may leave openings out; that is what they are for.
+    assert verify_receipt(changed).ok == (changed == RECEIPT or receipt["openings"] == [])

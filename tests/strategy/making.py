@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from obligor.strategy import Need, Outcome, Problem, Strategy, StrategyError
 
 MAIN = """\
@@ -163,12 +165,10 @@ def value(text: str, scale: int | None = None, least: int = -1000, most: int = 1
 
 def refused(text: str, scale: int | None = None, least: int = -1000, most: int = 1000) -> str:
     """The code of the one problem that a formula has."""
-    try:
+    with pytest.raises(StrategyError) as caught:
         formula(text, scale, least, most)
-    except StrategyError as error:
-        assert len(error.problems) == 1, error.problems
-        return error.problems[0].code
-    raise AssertionError(f"{text!r} compiles")
+    (problem,) = caught.value.problems
+    return problem.code
 
 
 @dataclass(frozen=True)

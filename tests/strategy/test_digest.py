@@ -29,7 +29,7 @@ def test_any_content_that_can_matter_changes_the_digest(change: tuple[str, str, 
 
 
 def test_the_order_of_what_has_an_order_changes_the_digest() -> None:
-    first = '      share: {formula: limit / income, scale: 4}\n'
+    first = "      share: {formula: limit / income, scale: 4}\n"
     second = '      tenure: joined - date("2000-01-01")\n'
     moved = swapped(("strategy.yaml", first + second, second + first))
     assert make(moved).sha256 != make().sha256
@@ -91,9 +91,21 @@ def test_texts_reach_the_source_as_literals_only(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["it's", 'a\\"b', "a\\nb", "{x}", "%s", "中文"])
 def test_a_category_may_hold_any_text(text: str) -> None:
-    strategy = formula(f'if t then "{text}" else "other"' if '"' not in text else 'if t then "q" else "other"')
+    strategy = formula(
+        f'if t then "{text}" else "other"' if '"' not in text else 'if t then "q" else "other"'
+    )
     typed = strategy.parse_facts(
-        {"a": 1, "b": 1, "d": 1, "n": 1, "c": "red", "k": "red", "t": True, "u": "2020-01-01", "v": "2020-01-01"}
+        {
+            "a": 1,
+            "b": 1,
+            "d": 1,
+            "n": 1,
+            "c": "red",
+            "k": "red",
+            "t": True,
+            "u": "2020-01-01",
+            "v": "2020-01-01",
+        }
     )
     assert strategy.run(typed) == strategy.interpret(typed)
     assert strategy.run(typed).outputs["x"] == (text if '"' not in text else "q")

@@ -25,7 +25,9 @@ def test_facts_that_are_no_inputs_are_left_out_and_absent_ones_stay_absent() -> 
     assert make().parse_facts({"age": 3, "colour": "red"}) == {"age": 3}
 
 
-@pytest.mark.parametrize(("written", "typed"), [("1.5", 150), ("1.50", 150), ("1.500", 150), (2, 200), ("0", 0)])
+@pytest.mark.parametrize(
+    ("written", "typed"), [("1.5", 150), ("1.50", 150), ("1.500", 150), (2, 200), ("0", 0)]
+)
 def test_decimals_are_exact(written: object, typed: int) -> None:
     assert make().parse_facts({"ratio": written}) == {"ratio": typed}
 
@@ -90,7 +92,9 @@ def test_the_values_of_wrong_facts_are_not_in_the_detail() -> None:
 
 def test_other_categories_may_be_taken_for_one_of_the_list() -> None:
     strategy = make(
-        swapped(("strategy.yaml", "values: [salaried, own, none]}", "values: [salaried, own, none], other: none}"))
+        swapped(
+            ("strategy.yaml", "values: [salaried, own, none]}", "values: [salaried, own, none], other: none}")
+        )
     )
     assert strategy.parse_facts({"work": "retired"}) == {"work": "none"}
     assert strategy.parse_facts({"work": "own"}) == {"work": "own"}

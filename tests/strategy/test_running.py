@@ -205,7 +205,10 @@ def test_steps_are_explained_in_their_own_words() -> None:
         ("rate_bp", "→", 1800),
     ]
     assert by_name["limits"].kind == "grid"
-    assert [(item.name, item.value) for item in by_name["sums"].details] == [("share", "1.3333"), ("tenure", 7364)]
+    assert [(item.name, item.value) for item in by_name["sums"].details] == [
+        ("share", "1.3333"),
+        ("tenure", 7364),
+    ]
     assert [(item.name, item.text, item.value) for item in by_name["points"].details] == [
         ("points", "base 100", 120),
         ("age", ">= 30", 20),

@@ -17,7 +17,6 @@ DIRECTORIES = sorted(path.parent for path in PACKS.rglob("strategy.yaml"))
 STARTER = ("prelend", "drawdown", "monitor", "classify", "treat")
 
 
-
 def starter(name: str) -> Strategy:
     return load(PACKS / "starter" / name)
 
@@ -132,7 +131,9 @@ def test_what_prelend_refuses_and_refers(changes: dict, outcome: str, reasons: t
         (130_000, "decline", ("S01", "X01"), None),
     ],
 )
-def test_risk_sets_grade_price_and_outcome(pd_ppm: int, outcome: str, reasons: tuple, rate: int | None) -> None:
+def test_risk_sets_grade_price_and_outcome(
+    pd_ppm: int, outcome: str, reasons: tuple, rate: int | None
+) -> None:
     found = run(starter("prelend"), APPLICANT, pd_ppm)
     assert (found.outcome, found.reasons, found.outputs["rate_bp"]) == (outcome, reasons, rate)
 
@@ -175,7 +176,6 @@ def test_no_price_is_above_24_percent_and_better_risk_never_pays_more() -> None:
 # ---- drawdown
 
 
-
 @pytest.mark.parametrize(
     ("changes", "outcome", "reasons", "mode"),
     [
@@ -201,13 +201,14 @@ def test_no_price_is_above_24_percent_and_better_risk_never_pays_more() -> None:
         ({"amount_minor": 10_000_000, "approved_minor": 20_000_000}, "hold", ("D22",), None),
     ],
 )
-def test_what_drawdown_releases_holds_and_refuses(changes: dict, outcome: str, reasons: tuple, mode: str | None) -> None:
+def test_what_drawdown_releases_holds_and_refuses(
+    changes: dict, outcome: str, reasons: tuple, mode: str | None
+) -> None:
     found = run(starter("drawdown"), REQUEST | changes)
     assert (found.outcome, found.reasons, found.outputs["payment_mode"]) == (outcome, reasons, mode)
 
 
 # ---- monitor
-
 
 
 @pytest.mark.parametrize(
@@ -220,7 +221,11 @@ def test_what_drawdown_releases_holds_and_refuses(changes: dict, outcome: str, r
         ({"days_past_due": 30}, "serious_arrears", "warn"),
         ({"days_past_due": 30, "arrears_minor": 400_000}, "serious_arrears", "serious"),
         ({"days_past_due": 61}, "serious_arrears", "serious"),
-        ({"first_payment_missed": True, "months_on_book": 1, "days_past_due": 8}, "first_payment_missed", "serious"),
+        (
+            {"first_payment_missed": True, "months_on_book": 1, "days_past_due": 8},
+            "first_payment_missed",
+            "serious",
+        ),
         ({"first_payment_missed": True, "months_on_book": 4, "days_past_due": 8}, "arrears", "warn"),
         ({"worst_dpd_90d": 12, "inflow_90d_minor": 100_000}, "early_warning", "info"),
         ({"worst_dpd_90d": 12}, None, None),
@@ -281,7 +286,6 @@ def test_an_impaired_asset_is_at_least_substandard_and_the_other_way_round() -> 
 
 
 # ---- treat
-
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from obligor.strategy import cube
+from obligor.strategy import Strategy, cube
 from obligor.strategy.cells import matches, resolve
 from obligor.strategy.ir import Axis, Hit, Table
 from obligor.strategy.problems import Flaw
@@ -48,7 +48,7 @@ def test_a_complete_table_has_nothing_to_report() -> None:
 def test_gaps_overlaps_and_unreachable_rows_are_found() -> None:
     found = report("unique", "<3|-|1", "[2..5]|red|2", ">=6|-|3", "null|blue|4")
     assert found.gaps == (
-        'x0 2, x1 "green","blue"' if False else 'x0 [3..5], x1 "green"',
+        'x0 [3..5], x1 "green"',
         'x0 [3..5], x1 "blue"',
         'x0 null, x1 "red"',
         'x0 null, x1 "green"',
@@ -77,7 +77,11 @@ def test_under_any_rows_may_overlap_where_they_agree() -> None:
 def test_the_first_row_that_matches_is_the_one_that_counts(hit: str) -> None:
     files = swapped(
         ("strategy.yaml", "hit: unique", f"hit: {hit}"),
-        (B, ">= 600,[1..2),high,1300\n", ">= 600,[1..2),high,1300\n" if hit == "unique" else ">= 600,< 2,high,1200\n"),
+        (
+            B,
+            ">= 600,[1..2),high,1300\n",
+            ">= 600,[1..2),high,1300\n" if hit == "unique" else ">= 600,< 2,high,1200\n",
+        ),
         (B, ">= 600,< 1,high,1200\n", ">= 600,< 1,high,1200\n"),
     )
     outcome = make(files).run(make(files).parse_facts(FACTS | {"ratio": "0.50"}))
@@ -107,7 +111,9 @@ def test_a_note_column_is_for_people() -> None:
         f"{line},{'note' if number == 0 else 'why, if anybody asks' if number == 9 else 'because'}"
         for number, line in enumerate(files[B].splitlines())
     )
-    assert make(files).run(make(files).parse_facts(FACTS)).trace == make().run(make().parse_facts(FACTS)).trace
+    assert (
+        make(files).run(make(files).parse_facts(FACTS)).trace == make().run(make().parse_facts(FACTS)).trace
+    )
 
 
 def test_a_parameter_may_stand_in_a_cell() -> None:
@@ -120,14 +126,14 @@ def test_a_parameter_may_stand_in_a_cell() -> None:
 def test_spreadsheets_may_add_a_byte_order_mark_and_their_line_ends() -> None:
     files = {name: text.encode() for name, text in FILES.items()}
     files[B] = b"\xef\xbb\xbf" + files[B].replace(b"\n", b"\r\n") + b",,,\r\n"
-    from obligor.strategy import Strategy
-
     assert Strategy(files).sha256 == make().sha256
 
 
 # ---- the cube against brute force
 
-CELLS = st.sampled_from(["-", "null", "0", "< 4", ">= 4", "[2..6)", "not(3)", "1, 5, null", "> 7", "not(null)"])
+CELLS = st.sampled_from(
+    ["-", "null", "0", "< 4", ">= 4", "[2..6)", "not(3)", "1, 5, null", "> 7", "not(null)"]
+)
 WORDS = st.sampled_from(["-", "red", "red,green", "not(blue)", "blue"])
 ROWS = st.lists(st.tuples(CELLS, CELLS, WORDS, st.integers(0, 2)), min_size=1, max_size=7)
 
@@ -149,7 +155,9 @@ def test_the_cube_says_of_every_combination_what_the_rows_say(rows: list, hit: s
         ]
         assert found.rows[_position(found, point)] == (hits[0] if hits else -1)
         gaps += not hits
-        clash = len(hits) > 1 and (hit == "unique" or (hit == "any" and len({built.rows[i] for i in hits}) > 1))
+        clash = len(hits) > 1 and (
+            hit == "unique" or (hit == "any" and len({built.rows[i] for i in hits}) > 1)
+        )
         overlaps += clash
         counted |= set(hits if hit == "any" else hits[:1])
     assert bool(told.gaps) == bool(gaps)
@@ -172,12 +180,11 @@ def _position(found: cube.Cube, point: tuple) -> int:
 
 def test_a_cube_of_many_axes_and_rows_is_checked_quickly() -> None:
     kind = number(0, 99)
-    rows = [
-        f"[{a * 10}..{a * 10 + 9}]|[{b * 20}..{b * 20 + 19}]|[{c * 25}..{c * 25 + 24}]|[{d * 34}..{d * 34 + 33}]|1"
-        for a, b, c, d in itertools.product(range(10), range(5), range(4), range(3))
+    splits = [
+        [f"[{n * size}..{n * size + size - 1}]" for n in range(100 // size)] for size in (10, 20, 25, 50)
     ]
-    rows = [row.replace("..101]", "..99]") for row in rows]
-    assert len(rows) == 600
+    rows = ["|".join((*cells, "1")) for cells in itertools.product(*splits)]
+    assert len(rows) == 400
     assert report("unique", *rows, kinds=(kind,) * 4) == cube.Report((), (), ())
     assert len(report("unique", *rows[1:], kinds=(kind,) * 4).gaps) == 1
 

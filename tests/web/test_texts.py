@@ -11,6 +11,7 @@ SOURCES = {
     path: path.read_text(encoding="utf-8") for path in [*WEB.glob("*.py"), *WEB.glob("templates/*.html")]
 }
 SAID = re.compile(r"""(?:\b_\(|\bsay\(\s*)(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")""")
+COUNTED = re.compile(r"plural\([^,]+, '([^']+)', '([^']+)'\)")
 # What stands in tables and not in calls, and what the parts of a page are called by the rooms below.
 TABLES = {
     *telling.SENTENCES.values(),
@@ -23,7 +24,9 @@ TABLES = {
 
 
 def said():
-    return {(one or two) for text in SOURCES.values() for one, two in SAID.findall(text)} | TABLES
+    whole = "\n".join(SOURCES.values())
+    plain = {one or two for one, two in SAID.findall(whole)}
+    return plain | {text for pair in COUNTED.findall(whole) for text in pair} | TABLES
 
 
 def places(text):

@@ -19,7 +19,7 @@ from tests.world.lender import Lender, Loan
 pytestmark = pytest.mark.slow
 
 START = date(2025, 1, 1)
-PEOPLE, DAYS, SEED = 3000, 731, 17
+PEOPLE, DAYS, SEED = 2000, 731, 17
 
 
 def a_year_old(lender: Lender) -> dict[str, Loan]:

@@ -82,7 +82,8 @@ class Histories:
         mine = [event for event in proposed if person in event.subjects]
         if not mine:
             return self.of(person)
-        history = self.of(person).copy()
+        new = any(event.type == "party.registered" and event.stream_version == 1 for event in mine)
+        history = History(person) if new else self.of(person).copy()
         for event in mine:
             history.add(event)
         return history

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
@@ -44,6 +45,7 @@ from obligor.scoring import PointsModel
 
 __all__ = ["OsEntropy", "Service", "WallClock"]
 
+ENTROPY_BLOCK_BYTES = 4096
 LINE_BYTES_MOST = 256 * 1024
 MODEL_BYTES_MOST = 4 * 1024 * 1024
 
@@ -57,11 +59,22 @@ class WallClock:
 
 
 class OsEntropy:
-    """The operating system's randomness."""
+    """The operating system's randomness, fetched in blocks: a system call for each id would cost more."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._block = b""
+        self._used = 0
 
     def bytes(self, n: int) -> bytes:
-        """So many random bytes."""
-        return os.urandom(n)
+        """So many random bytes, each given out once."""
+        if n > ENTROPY_BLOCK_BYTES:
+            return os.urandom(n)
+        with self._lock:
+            if self._used + n > len(self._block):
+                self._block, self._used = os.urandom(ENTROPY_BLOCK_BYTES), 0
+            self._used += n
+            return self._block[self._used - n : self._used]
 
 
 class Service(Queries):

@@ -140,7 +140,8 @@ def loan_facts(p: Proposal, loan: Loan, day: date) -> dict[str, Fact]:
     }
     if any(given.source == "feature" for given in active(p, "monitor").inputs.values()):
         history = p.view.memory("histories").of(loan.person_id)
-        facts |= p.call.means.catalogue.compute(history, p.call.at, p.view.size)
+        compute = p.call.means.catalogue.compute
+        facts |= compute(history, p.call.at, p.view.size, currency=loan.currency)
     return facts
 
 
@@ -184,7 +185,7 @@ def _applicant_facts(p: Proposal, application: Application) -> tuple[dict[str, F
     stream = f"application/{application.application_id}"
     reads = {stream: p.version(stream), f"person/{person}": p.version(f"person/{person}")}
     history = p.view.memory("histories").seen(person, p.events)
-    features = p.call.means.catalogue.compute(history, p.call.at, p.size)
+    features = p.call.means.catalogue.compute(history, p.call.at, p.size, currency=application.currency)
     caps = p.view.memory("caps")
     names = caps.applies(product=application.product, person=person)
     room, _ = caps.headroom(names, currency=application.currency)

@@ -77,13 +77,10 @@ def replay(event: Event, artifacts: Artifacts) -> Replay:
     if event.erased & {FieldClass.CONDUCT, FieldClass.MONEY}:
         return Replay(equal=False, erased=True)
     strategy = artifacts.strategy(body.strategy_sha256)
+    _same("strategy", body.strategy_sha256, strategy.sha256)
     model = None if body.model_sha256 is None else artifacts.model(body.model_sha256)
-    for kind, wanted, found in (
-        ("strategy", body.strategy_sha256, strategy.sha256),
-        ("model", body.model_sha256, None if model is None else model.sha256),
-    ):
-        if wanted != found:
-            raise Corrupted(f"the {kind} given for digest {wanted} has the digest {found}")
+    if model is not None:
+        _same("model", body.model_sha256, model.sha256)
     try:
         again = decide(body.facts, strategy, model or _UNASKED)
     except (InvalidInput, Conflict):
@@ -95,6 +92,11 @@ def replay(event: Event, artifacts: Artifacts) -> Replay:
         name for name, recorded, now in _pairs(body, again) if encode(recorded) != encode(now)
     )
     return Replay(equal=not differences, differences=differences)
+
+
+def _same(kind: str, wanted: str | None, found: str) -> None:
+    if wanted != found:
+        raise Corrupted(f"the {kind} given for digest {wanted} has the digest {found}")
 
 
 def _pairs(body: ApplicationDecided | DrawdownDecided, again: Decision) -> Iterator[tuple[str, Any, Any]]:

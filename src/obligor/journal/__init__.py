@@ -4,7 +4,7 @@ from obligor.journal.journal import Journal
 from obligor.journal.keys import FileKeys, KeyProvider, SystemEntropy, load_signer
 from obligor.journal.logs import origin
 from obligor.journal.reader import Opened, Reader, open_reader
-from obligor.journal.store import StoreFailed
+from obligor.journal.store import StoreFailed, WrongStatement
 from obligor.journal.subscribers import Subscriber
 from obligor.journal.types import (
     Accepted,
@@ -44,6 +44,7 @@ __all__ = [
     "SystemEntropy",
     "Vault",
     "View",
+    "WrongStatement",
     "load_signer",
     "open_reader",
     "origin",

@@ -105,7 +105,7 @@ class Reader:
         """Rows of projections, by column name.
 
         Raises:
-            StoreFailed: the statement is wrong, or wants to write.
+            WrongStatement: the statement is wrong, or wants to write.
         """
         return self._rows.named(sql, params)
 

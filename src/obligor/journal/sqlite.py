@@ -15,7 +15,17 @@ import apsw
 from obligor.journal.store import StoreFailed
 from obligor.kernel import Conflict, InvariantBroken, NotFound, Unavailable
 
-__all__ = ["BUSY_MS", "DirectoryLock", "adopt", "connect", "failing", "fetch", "storage", "truncate_wal"]
+__all__ = [
+    "BUSY_MS",
+    "OUR_FAULT",
+    "DirectoryLock",
+    "adopt",
+    "connect",
+    "failing",
+    "fetch",
+    "storage",
+    "truncate_wal",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,6 +37,18 @@ WAL_KEPT_BYTES = 64 << 20
 BUSY_MS = 5_000
 READ_ONLY = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
 READ_WRITE = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+
+
+# What goes wrong with a statement, and not with the store.
+OUR_FAULT = (
+    apsw.BindingsError,
+    apsw.ConstraintError,
+    apsw.IncompleteExecutionError,
+    apsw.MismatchError,
+    apsw.RangeError,
+    apsw.ReadOnlyError,
+    apsw.SQLError,
+)
 
 
 @contextmanager

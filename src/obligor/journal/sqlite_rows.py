@@ -11,7 +11,8 @@ from typing import Any
 import apsw
 
 from obligor.journal.schema import FILE, VERSION
-from obligor.journal.sqlite import connect, storage
+from obligor.journal.sqlite import OUR_FAULT, connect, failing, storage
+from obligor.journal.store import WrongStatement
 from obligor.kernel import Conflict, Unavailable
 
 __all__ = ["SqliteRows"]
@@ -33,7 +34,7 @@ class SqliteRows:
         self._vfs = vfs
         self._free: deque[apsw.Connection] = deque()
         self._closed = False
-        with self._connection() as connection:
+        with storage(), self._connection() as connection:
             found = connection.pragma("user_version")
         if found != VERSION:
             self.close()
@@ -41,17 +42,26 @@ class SqliteRows:
 
     def all(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         """The rows of one of our own statements."""
-        with self._connection() as connection:
+        with storage(), self._connection() as connection:
             return connection.execute(sql, values).fetchall()
 
     def named(self, sql: str, values: Sequence[Any] | Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The rows of any statement that reads, by column name."""
+        """The rows of any statement that reads, by column name.
+
+        Raises:
+            WrongStatement: it is wrong, or wants to write.
+        """
         found: list[dict[str, Any]] = []
-        with self._connection() as connection:
-            cursor = connection.execute(sql, values)
-            for row in cursor:
-                names = [column[0] for column in cursor.get_description()]
-                found.append(dict(zip(names, row, strict=True)))
+        try:
+            with self._connection() as connection:
+                cursor = connection.execute(sql, values)
+                for row in cursor:
+                    names = [column[0] for column in cursor.get_description()]
+                    found.append(dict(zip(names, row, strict=True)))
+        except OUR_FAULT as error:
+            raise WrongStatement(f"{type(error).__name__}: {error}") from error
+        except apsw.Error as error:
+            raise failing(error) from error
         return found
 
     def close(self) -> None:
@@ -64,15 +74,14 @@ class SqliteRows:
     def _connection(self) -> Iterator[apsw.Connection]:
         if self._closed:
             raise Unavailable("the journal is closed")
-        with storage():
-            try:
-                connection = self._free.pop()
-            except IndexError:
-                connection = connect(self._path, read_only=True, vfs=self._vfs)
-            try:
-                yield connection
-            finally:
-                self._give_back(connection)
+        try:
+            connection = self._free.pop()
+        except IndexError:
+            connection = connect(self._path, read_only=True, vfs=self._vfs)
+        try:
+            yield connection
+        finally:
+            self._give_back(connection)
 
     def _give_back(self, connection: apsw.Connection) -> None:
         if self._closed or len(self._free) >= CONNECTIONS_KEPT:

@@ -12,7 +12,7 @@ import apsw
 from obligor.events import PersonErased
 from obligor.journal import queries as q
 from obligor.journal.schema import FILE, SCHEMA, VERSION
-from obligor.journal.sqlite import BUSY_MS, adopt, connect, failing, fetch, truncate_wal
+from obligor.journal.sqlite import BUSY_MS, OUR_FAULT, adopt, connect, failing, fetch, truncate_wal
 from obligor.journal.store import (
     AnswerRow,
     Batch,
@@ -33,15 +33,6 @@ __all__ = ["SqliteStore"]
 CHECKPOINT_PAGES = 2_000
 # How long commands may have to wait for readers to leave the write-ahead log, when it is to be emptied.
 PURGE_MS = 250
-# What goes wrong with a projection's own statement, and not with the store.
-_OUR_FAULT = (
-    apsw.BindingsError,
-    apsw.ConstraintError,
-    apsw.IncompleteExecutionError,
-    apsw.MismatchError,
-    apsw.RangeError,
-    apsw.SQLError,
-)
 
 
 class SqliteStore:
@@ -123,7 +114,7 @@ class SqliteStore:
         try:
             for sql, rows in _runs(statements):
                 self._connection.executemany(sql, rows).fetchall()
-        except _OUR_FAULT as error:
+        except OUR_FAULT as error:
             raise WrongStatement(f"a projection's statement fails: {error}") from error
         except apsw.Error as error:
             raise failing(error) from error

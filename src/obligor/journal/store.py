@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from obligor.journal.types import Statement
-from obligor.kernel import Event, ObligorError
+from obligor.kernel import Event, ObligorError, Unavailable
 
 __all__ = [
     "AnswerRow",
@@ -30,12 +30,12 @@ __all__ = [
 ]
 
 
-class StoreFailed(ObligorError):
+class StoreFailed(Unavailable):
     """The store could not read or write: no space, an I/O error, a lock. Nothing was half done."""
 
 
 class WrongStatement(ObligorError):
-    """A projection's statement is not one the store accepts: its command's fault, not the store's."""
+    """A statement of a projection or a query is not one the store accepts: not the store's fault."""
 
 
 class EventRow(NamedTuple):
@@ -145,7 +145,11 @@ class Rows(Protocol):
         ...
 
     def named(self, sql: str, values: Sequence[Any] | Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The rows of any statement that reads, by column name."""
+        """The rows of any statement that reads, by column name.
+
+        Raises:
+            WrongStatement: it is wrong, or wants to write.
+        """
         ...
 
     def close(self) -> None:

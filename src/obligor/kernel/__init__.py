@@ -38,7 +38,16 @@ from obligor.kernel.errors import (
     Violation,
 )
 from obligor.kernel.ids import derived_id, short, uuid7
-from obligor.kernel.money import EXPONENTS, Money, currency, format_minor, round_half_even, split, to_minor
+from obligor.kernel.money import (
+    EXPONENTS,
+    MOST_MINOR,
+    Money,
+    currency,
+    format_minor,
+    round_half_even,
+    split,
+    to_minor,
+)
 from obligor.kernel.ports import Clock, Entropy
 from obligor.kernel.validation import (
     AmountMinor,
@@ -58,6 +67,7 @@ __all__ = [
     "MAX_BYTES",
     "MAX_DEPTH",
     "MAX_INTEGER",
+    "MOST_MINOR",
     "AmountMinor",
     "AwareTime",
     "Body",

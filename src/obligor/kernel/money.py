@@ -10,7 +10,16 @@ import msgspec
 
 from obligor.kernel.errors import InvalidInput
 
-__all__ = ["EXPONENTS", "Money", "currency", "format_minor", "round_half_even", "split", "to_minor"]
+__all__ = [
+    "EXPONENTS",
+    "MOST_MINOR",
+    "Money",
+    "currency",
+    "format_minor",
+    "round_half_even",
+    "split",
+    "to_minor",
+]
 
 # ISO 4217, list one as published on 2026-01-01: the codes that have minor units, by their number of digits.
 _BY_EXPONENT = {
@@ -31,7 +40,10 @@ EXPONENTS: Mapping[str, int] = MappingProxyType(
     {code: exponent for exponent, codes in _BY_EXPONENT.items() for code in codes.split()}
 )
 
-_DECIMAL = re.compile(r"(-?)([0-9]{1,15})(?:\.([0-9]{1,8}))?")
+# Far more than any loan or book; it keeps every sum of amounts within 64 bits.
+MOST_MINOR = 10**15
+
+_DECIMAL = re.compile(r"(-?)([0-9]{1,16})(?:\.([0-9]{1,8}))?")
 
 
 def currency(code: str) -> str:
@@ -66,14 +78,16 @@ def to_minor(text: str, code: str) -> int:
     """Decimal text, such as "12.34", in minor units. It is exact or refused; nothing is rounded.
 
     Raises:
-        InvalidInput: no plain decimal, more places than the currency has, or an unknown currency.
+        InvalidInput: no plain decimal, more places than the currency has, more than 10^15 minor units, or an
+            unknown currency.
     """
     exponent = EXPONENTS[currency(code)]
     match = _DECIMAL.fullmatch(text)
     places = (match[3] or "").rstrip("0") if match else ""
-    if match is None or len(places) > exponent:
-        raise InvalidInput.field("amount", text, f"a decimal with at most {exponent} places for {code}")
-    amount = int(match[2] + places.ljust(exponent, "0"))
+    amount = int(match[2] + places.ljust(exponent, "0")) if match else 0
+    if match is None or len(places) > exponent or amount > MOST_MINOR:
+        accepted = f"a decimal with at most {exponent} places for {code}, up to {MOST_MINOR} minor units"
+        raise InvalidInput.field("amount", text, accepted)
     return -amount if match[1] else amount
 
 

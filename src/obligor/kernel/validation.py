@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from obligor.kernel.canonical import parse
 from obligor.kernel.errors import InvalidInput, Violation
-from obligor.kernel.money import EXPONENTS
+from obligor.kernel.money import EXPONENTS, MOST_MINOR
 
 __all__ = [
     "AmountMinor",
@@ -28,7 +28,6 @@ __all__ = [
 
 T = TypeVar("T")
 
-MOST_MINOR = 10**15
 YEARS = range(1900, 2201)
 MOST_VIOLATIONS = 100
 

@@ -58,11 +58,16 @@ def train(
     scale: Scale | None = None,
     binning: Binning | None = None,
     least_information: float = 0.01,
+    base_rate: tuple[int, int] | None = None,
 ) -> PointsModel:
     """A points model from one row per applicant whose outcome is known.
 
     `target` is a column of 1 (or true) for bad and 0 for good. Each characteristic's column holds integers
     (decimals: times 10 to the scale), texts for categories and decimals, or booleans; null is missing.
+    `base_rate` is how many were bad of how many in the population that the score is for, where the sample is
+    another: the log-odds are shifted by the difference (King and Zeng 2001, Political Analysis 9, "prior
+    correction").
+
     Characteristics whose information value, less what noise would show, is below `least_information` are left
     out, and then those that the regression would give the wrong sign, one by one. The same frame gives the
     same bytes.
@@ -88,7 +93,8 @@ def train(
             [c.name for c in declared],
             f"at least one that tells the {target} from the rest",
         )
-    base = round(scale.points - factor * (math.log(scale.odds) + intercept))
+    shift = _prior_shift(base_rate, bad)
+    base = round(scale.points - factor * (math.log(scale.odds) + intercept + shift))
     score = base + _points(tables, kept)
     lowest = base + sum(table.least for table in tables)
     highest = base + sum(table.most for table in tables)
@@ -113,7 +119,7 @@ def train(
             base=base,
             tables=tuple(tables),
             lowest=lowest,
-            pd_ppm=_calibrated(score, bad, lowest, highest),
+            pd_ppm=_calibrated(score, bad, lowest, highest, shift),
         )
     )
 
@@ -200,15 +206,15 @@ def _points(tables: Sequence[Table], kept: Sequence[_Candidate]) -> Ints:
     return total
 
 
-def _calibrated(score: Ints, bad: Ints, lowest: int, highest: int) -> tuple[int, ...]:
-    """The PD of every score, from a logistic regression of the outcome on the integer score."""
+def _calibrated(score: Ints, bad: Ints, lowest: int, highest: int, shift: float) -> tuple[int, ...]:
+    """The PD of every score, from a logistic regression of the outcome on the integer score, shifted."""
     middle = float(score.mean())
     spread = float(score.std()) or 1.0
     steps: Floats = (middle - score.astype(np.float64)) / spread
     (slope,), intercept = fit_logistic(steps[:, None], bad, _HARDLY_ANY)
     found = []
     for value in range(lowest, highest + 1):
-        log_odds = intercept - max(0.0, float(slope)) * (value - middle) / spread
+        log_odds = intercept + shift - max(0.0, float(slope)) * (value - middle) / spread
         odds = math.exp(min(_CERTAIN, max(-_CERTAIN, log_odds)))
         found.append(min(_PPM - 1, max(1, round(_PPM * odds / (1 + odds)))))
     return tuple(found)
@@ -220,3 +226,14 @@ def _out(name: str, why: Literal["information", "sign", "points"], iv: float) ->
 
 def _ppm(value: float) -> int:
     return round(float(value) * _PPM)
+
+
+def _prior_shift(base_rate: tuple[int, int] | None, bad: Ints) -> float:
+    """By how much the sample's log-odds of bad differ from the population's."""
+    if base_rate is None:
+        return 0.0
+    bads, rows = base_rate
+    if not 0 < bads < rows:
+        raise InvalidInput.field("base_rate", list(base_rate), "bads, and more rows than bads, both above 0")
+    sampled = int(bad.sum())
+    return math.log(bads / (rows - bads)) - math.log(sampled / (len(bad) - sampled))

@@ -91,7 +91,7 @@ def _number(value: Fact, item: Input) -> int:
     if item.type == "decimal" and isinstance(value, str):
         return scaled(value, item.scale)
     if isinstance(value, int) and not isinstance(value, bool) and item.type != "date":
-        return value * 10**item.scale
+        return int(value * 10**item.scale)
     raise TypeError
 
 

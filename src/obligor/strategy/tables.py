@@ -36,7 +36,7 @@ def read_table(work: Work, form: Form, step: str) -> Table | None:
     hit = Hit(form.choice("hit", [policy.value for policy in Hit], "unique"))
     sheet = work.sheet(form, "table")
     if sheet is None or not gives or not _columns_fit(work, form, sheet, gives):
-        _lose(work, gives)
+        _lose(work, form, gives)
         return None
     titles = sheet.header.cells
     axes = [
@@ -49,7 +49,7 @@ def read_table(work: Work, form: Form, step: str) -> Table | None:
     ]
     where = [Place(sheet.file, row.line, f"row {index + 1}") for index, row in enumerate(sheet.rows)]
     drawn = _Drawn(step, sheet, hit, axes, list(zip(*values, strict=True)), where)
-    return _finished(work, drawn, gives)
+    return _finished(work, form, drawn, gives)
 
 
 def _columns_fit(work: Work, form: Form, sheet: Sheet, gives: Mapping[str, Type]) -> bool:
@@ -74,7 +74,7 @@ def read_grid(work: Work, form: Form, step: str) -> Table | None:
     if len(gives) > 1:
         form.wrong("gives", ", ".join(gives), "one result: a grid has one value in a cell")
     if sheet is None or len(gives) != 1 or not down.text or not across.text:
-        _lose(work, gives)
+        _lose(work, form, gives)
         return None
     columns = range(1, len(sheet.header.cells))
     heads = [(sheet.header.cells[column], sheet.place(sheet.header, column)) for column in columns]
@@ -89,7 +89,7 @@ def read_grid(work: Work, form: Form, step: str) -> Table | None:
     inner = [_corner(sheet, row, column) for row in sheet.rows for column in columns]
     values = [(_value(work, text, kind),) for text in inner]
     drawn = _Drawn(step, sheet, Hit.UNIQUE, axes, values, [place for _, place in inner], len(columns))
-    return _finished(work, drawn, gives)
+    return _finished(work, form, drawn, gives)
 
 
 def _corner(sheet: Sheet, row: Row, column: int) -> Text:
@@ -172,9 +172,9 @@ def _result_type(form: Form) -> Type:
     return Type(TYPES[kind], scale, 0, 0, values, form.flag("nullable"))
 
 
-def _lose(work: Work, gives: Mapping[str, Type]) -> None:
+def _lose(work: Work, form: Form, gives: Mapping[str, Type]) -> None:
     for name in gives:
-        work.lose(name, Place("", 0, ""))
+        work.lose(name, form.place("gives"))
 
 
 def _column(sheet: Sheet, column: int) -> list[Text]:
@@ -217,18 +217,18 @@ def _value(work: Work, text: Text, kind: Type) -> Value | Flaw:
     return value
 
 
-def _finished(work: Work, drawn: _Drawn, gives: Mapping[str, Type]) -> Table | None:
+def _finished(work: Work, form: Form, drawn: _Drawn, gives: Mapping[str, Type]) -> Table | None:
     """The table, if nothing is wrong with it; its results are names from here on."""
     axes = tuple(axis for axis in drawn.axes if axis is not None)
     rows = tuple(tuple(value for value in row if not isinstance(value, Flaw)) for row in drawn.rows)
     whole = len(axes) == len(drawn.axes) and all(len(row) == len(gives) for row in rows)
     table = Table(drawn.step, drawn.sheet.file, drawn.hit, axes, (), rows, drawn.width)
     if not whole or not _covered(work, table, Place(drawn.sheet.file, 1, _area(drawn.sheet)), drawn.where):
-        _lose(work, gives)
+        _lose(work, form, gives)
         return None
     kinds = [_seen(kind, [row[index] for row in rows]) for index, kind in enumerate(gives.values())]
     for name, kind in zip(gives, kinds, strict=True):
-        work.define(name, kind, drawn.where[0])
+        work.define(name, kind, form.place("gives"))
     return msgspec.structs.replace(table, gives=tuple(zip(gives, kinds, strict=True)))
 
 

@@ -97,6 +97,7 @@ class Renderer:
                 w=words,
                 _=say,
                 lang=words.lang,
+                plural=lambda n, one, many: say(one) if n == 1 else say(many, n=words.count(n)),
                 reason=lambda given: telling.reason(words, given),
                 tell=lambda event: telling.tell(words, event),
                 headline=lambda alert: telling.headline(words, alert),

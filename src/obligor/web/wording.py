@@ -59,6 +59,24 @@ class Words:
         said = self.value(name)
         return said[:1].upper() + said[1:]
 
+    def fact(self, name: str) -> str:
+        """A fact's name as words; its unit stands in how the value is written."""
+        return self.word(name.removesuffix("_minor").removesuffix("_bp").removesuffix("_ppm"))
+
+    def of_fact(self, name: str, value: object, currency: str | None) -> str:
+        """A fact's value by the unit that its name ends with: money, or percent for rates and shares."""
+        if isinstance(value, bool) or value is None:
+            return NONE if value is None else self.say("yes" if value else "no")
+        if not isinstance(value, int):
+            return self.value(value) if isinstance(value, str) else str(value)
+        if name.endswith("_minor") and currency:
+            return self.money(value, currency)
+        if name.endswith("_bp"):
+            return f"{self.bp(value)} %"
+        if name.endswith("_ppm"):
+            return f"{self.ppm(value, 2)} %"
+        return self.count(value)
+
     # ---- Numbers
 
     def count(self, n: int | None) -> str:

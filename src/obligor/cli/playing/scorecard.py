@@ -40,4 +40,5 @@ def from_book(book: Book) -> PointsModel:
         name="application",
         known_on=mapping.spec.training.known_on,
         note=f"book {mapping.name}, what was knowable",
+        base_rate=book.base_rate(),
     )
