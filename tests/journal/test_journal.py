@@ -165,6 +165,17 @@ def test_the_view_says_where_and_when_it_is_and_what_was_read(tmp_path: Path) ->
     assert found["reads"] == {"loan/l1": 1, "loan/other": 0, "cap/c": 1}
 
 
+def test_the_view_gives_a_streams_events_of_its_own_group_too(tmp_path: Path) -> None:
+    def look(view: View) -> Accepted:
+        amounts = [event.body.amount_minor for event in view.events("loan/l1")]
+        return Accepted((), lambda _: amounts)
+
+    with house(tmp_path) as h:
+        h.do(fee("l1", 1), fee("l2", 9))
+        outcomes = h.journal.submit_many([command(fee("l1", 2), fee("l2", 9)), running(look)]).result(30)
+    assert outcomes[1].value == [1, 2]
+
+
 def test_lookups_are_found_within_the_group_and_after_it(tmp_path: Path) -> None:
     with house(tmp_path) as h:
         index = h.vault.index_key(TENANT)

@@ -159,3 +159,22 @@ def test_a_state_is_never_changed_under_whoever_holds_it(tmp_path: Path) -> None
         h.do(fee("l1", 3))
         assert h.journal.reader().size(TENANT) == 3
     assert held == [[1], [1, 2], [1, 2, 3]]
+
+
+def test_projections_see_the_state_before_an_event_live_and_in_a_rebuild(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def project(event, states):
+        before = states.before
+        known = sum(before.fees) if before is not None else None
+        yield "INSERT INTO p_before VALUES (?, ?)", (event.known_seq, known)
+
+    before = Projection("before", "CREATE TABLE p_before(seq INTEGER, known INTEGER)", project)
+    with house(tmp_path, registry={"projections": (before,)}) as h:
+        h.do(fee("l1", 1), fee("l2", 10), fee("l1", 2))
+        h.do(fee("l1", 4))
+        rows = h.journal.reader().query("SELECT * FROM p_before ORDER BY seq")
+        assert [row["known"] for row in rows] == [None, None, 1, 3]
+        monkeypatch.setattr(module, "SLOTS_CACHED", 1)
+        h.journal.rebuild()
+        assert h.journal.reader().query("SELECT * FROM p_before ORDER BY seq") == rows

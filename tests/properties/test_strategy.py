@@ -10,9 +10,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import obligor
-from obligor.kernel import encode
+from obligor.kernel import InvalidInput, encode
 from obligor.strategy import Outcome, Strategy, StrategyError, load
-from obligor.strategy.ir import Card, Node, Op, Rules, Table
+from obligor.strategy.interpret import evaluate
+from obligor.strategy.ir import Card, Formulas, Node, Op, Rules, Table
+from obligor.strategy.types import INT64, Kind
 from tests.strategy.bases import BASES
 from tests.strategy.making import FACTS, FILES, Scored, formula, make
 
@@ -193,6 +195,57 @@ def compiled(text: str) -> Strategy | None:
     return None
 
 
+def visit(node: Node, known: dict[str, Any]) -> Any:
+    """A node's value, and on the way the claim that each that is computed lies within its bounds and 64 bits."""
+    args = node.args
+    if node.op is Op.IF:
+        visit(args[1] if visit(args[0], known) else args[2], known)
+    elif node.op in {Op.AND, Op.OR}:
+        if bool(visit(args[0], known)) is (node.op is Op.AND):
+            visit(args[1], known)
+    elif node.op is Op.DEFAULT:
+        if visit(args[0], known) is None:
+            visit(args[1], known)
+    else:
+        for arg in args:
+            visit(arg, known)
+    value = evaluate(node, known)
+    if node.type.kind is Kind.NUMBER and value is not None:
+        assert -INT64 <= node.type.lo <= value <= node.type.hi <= INT64
+    elif node.type.kind is Kind.BOOLEAN:
+        assert node.type.lo <= value <= node.type.hi
+    return value
+
+
+@given(name=st.sampled_from(sorted(STRATEGIES)), data=st.data())
+def test_every_number_on_the_way_lies_within_its_bounds(name: str, data: st.DataObject) -> None:
+    strategy = STRATEGIES[name]
+    changed = data.draw(st.sets(st.sampled_from(sorted(strategy.inputs)), max_size=4))
+    other = data.draw(facts_of(strategy))
+    known: dict[str, Any] = strategy.parse_facts(SOUND[name])
+    known |= {key: value for key, value in other.items() if key in changed} | {
+        "outcome": strategy.outcomes[0]
+    }
+    answer = Scored(600, data.draw(st.integers(0, 129_999)))
+    found = strategy.run(known, lambda _: answer)
+    assert isinstance(found, Outcome)
+    known |= {"score": answer.points, "pd_ppm": answer.pd_ppm}
+    ran = {entry[0]: entry for entry in found.trace}
+    for part in strategy.program.statements:
+        if part.step not in ran:
+            break
+        if isinstance(part, Rules):
+            for rule in part.rules:
+                visit(rule.when, known)
+        elif isinstance(part, Formulas):
+            for key, node, _ in part.items:
+                known[key] = visit(node, known)
+        elif isinstance(part, Table):
+            known |= ran[part.step][2]
+        elif isinstance(part, Card):
+            known[part.name] = ran[part.step][1]
+
+
 @given(term=TERMS, facts=st.lists(VALUES, min_size=1, max_size=6))
 def test_a_formula_that_compiles_is_exact_within_its_bounds(term: Term, facts: list[dict[str, int]]) -> None:
     strategy = compiled(term.text)
@@ -206,8 +259,10 @@ def test_a_formula_that_compiles_is_exact_within_its_bounds(term: Term, facts: l
         value = found.outputs["x"]
         assert isinstance(value, int)
         assert Fraction(value, 10**kind.scale) == term.value(known), term.text
-        assert kind.lo <= value <= kind.hi
         assert found == strategy.interpret({**rest, **known})
+        (sums_step,) = strategy.program.statements
+        assert isinstance(sums_step, Formulas)
+        visit(sums_step.items[0][1], {**rest, **known})
 
 
 @given(n=st.integers(0, 40), base=st.integers(1000, 1300), scale=st.integers(3, 6))
@@ -225,3 +280,60 @@ def test_a_power_stays_close_to_the_exact_one(n: int, base: int, scale: int) -> 
 
 
 POWERS: dict[int, Strategy] = {}
+
+
+# ---- whatever the files hold
+
+SCRAPS = st.sampled_from(
+    [
+        "",
+        " ",
+        ",",
+        '"',
+        "\n",
+        "\r",
+        "[",
+        "..",
+        ")",
+        "{",
+        "}",
+        ":",
+        "- ",
+        "null",
+        "not(",
+        "-",
+        "0",
+        "9" * 25,
+        "é",
+        "&a",
+        "*a",
+    ]
+)
+
+
+@given(
+    edits=st.lists(
+        st.tuples(st.sampled_from(sorted(FILES)), st.integers(0, 3000), st.integers(0, 6), SCRAPS),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_a_damaged_strategy_is_refused_or_runs_and_never_breaks_anything_else(edits: list) -> None:
+    files = dict(FILES)
+    for name, position, length, scrap in edits:
+        text = files[name]
+        start = position % len(text) if text else 0
+        files[name] = text[:start] + scrap + text[start + length :]
+    try:
+        strategy = make(files)
+    except StrategyError as error:
+        misplaced = [item for item in error.problems if item.place.file not in files or item.place.line < 1]
+        if misplaced:
+            raise AssertionError(misplaced) from error
+        return
+    facts = {name: value for name, value in FACTS.items() if name in strategy.inputs}
+    try:
+        typed = strategy.parse_facts(facts)
+    except InvalidInput:
+        return
+    assert strategy.run(typed) == strategy.interpret(typed)

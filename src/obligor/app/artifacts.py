@@ -11,7 +11,7 @@ from pathlib import Path
 from obligor import scoring, strategy
 from obligor.kernel import Corrupted, NotFound
 from obligor.scoring import PointsModel
-from obligor.strategy import Strategy
+from obligor.strategy import Strategy, StrategyError
 
 __all__ = ["Artifacts"]
 
@@ -63,9 +63,10 @@ class Artifacts:
         directory = self._directory / "strategies" / sha256
         if not directory.is_dir():
             raise NotFound(f"no strategy with digest {sha256} is kept here")
-        compiled = strategy.load(directory)
-        if compiled.sha256 != sha256:
-            raise Corrupted(f"the strategy kept as {sha256} has digest {compiled.sha256}; restore its files")
+        try:
+            compiled = strategy.load(directory, sha256)
+        except StrategyError as error:
+            raise Corrupted(f"the strategy kept as {sha256} does not compile: {error.detail}") from None
         with self._lock:
             self._strategies[sha256] = compiled
         return compiled

@@ -8,7 +8,7 @@ from importlib import import_module
 
 from obligor import __version__
 
-__all__ = ["COMMANDS", "main"]
+__all__ = ["COMMANDS", "HELP", "main", "usage"]
 
 # Each command's module has a `main(argv) -> int`.
 COMMANDS = {

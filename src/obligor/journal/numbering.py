@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,8 +16,7 @@ __all__ = ["Numbered", "Place", "number"]
 _JSON = msgspec.json.Decoder().decode
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where and when an event is written; `erased` are the classes of its first subject without a key."""
 
     tenant: str
@@ -27,8 +26,7 @@ class Place:
     erased: frozenset[FieldClass]
 
 
-@dataclass(frozen=True, slots=True)
-class Numbered:
+class Numbered(NamedTuple):
     """An event with what is to be kept of it: canonical bytes by class, before they are sealed."""
 
     event: Event
