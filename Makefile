@@ -10,6 +10,8 @@
 PYTHON ?= python3
 DATA ?= ./var
 
+# Without bytecode every start would compile a hundred files again.
+unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 SHELL := /bin/sh
 VENV := .venv

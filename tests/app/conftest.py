@@ -44,9 +44,7 @@ class Lender:
         listening.bind(("127.0.0.1", 0))
         config = uvicorn.Config(create_app(self.service), log_config=None, access_log=False)
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [listening]}, daemon=True
-        )
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listening]}, daemon=True)
         self._thread.start()
         self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         self.http = httpx.Client(

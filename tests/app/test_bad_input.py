@@ -59,7 +59,9 @@ def test_a_wrong_field_is_named_with_its_value_and_what_would_do(post, changes, 
 
 
 def test_every_wrong_field_is_named_at_once(post):
-    told = problem(post(application(amount_minor=0, currency="??", term_months="x", nothing=1)), 422, "invalid")
+    told = problem(
+        post(application(amount_minor=0, currency="??", term_months="x", nothing=1)), 422, "invalid"
+    )
     assert {"amount_minor", "currency", "term_months", "nothing"} <= fields(told)
 
 
@@ -90,12 +92,20 @@ def test_events_that_do_not_fit_what_has_happened_are_refused(lender, post):
     assert "nobody" in told["detail"]
     told = problem(post(event("made.up", {}, "r2"), "/v1/events"), 422, "invalid")
     assert "type" in fields(told)
-    told = problem(post(event("cap.set", {"cap": "product/x", "limit_minor": -1, "currency": "CNY"}, "r3"), "/v1/events"), 422, "invalid")
+    told = problem(
+        post(
+            event("cap.set", {"cap": "product/x", "limit_minor": -1, "currency": "CNY"}, "r3"), "/v1/events"
+        ),
+        422,
+        "invalid",
+    )
     assert "body.limit_minor" in fields(told)
 
 
 def test_the_same_event_twice_is_taken_once(lender, post):
-    sent = event("cap.set", {"cap": "product/instalment", "limit_minor": 10_000_000, "currency": "CNY"}, "cap-1")
+    sent = event(
+        "cap.set", {"cap": "product/instalment", "limit_minor": 10_000_000, "currency": "CNY"}, "cap-1"
+    )
     first = post(sent, "/v1/events")
     again = post(sent, "/v1/events")
     assert (first.status_code, again.status_code) == (201, 200)
@@ -145,4 +155,6 @@ def test_a_strategy_with_a_gap_is_refused_with_file_line_and_cell(tmp_path):
     grade.write_text("\n".join([*rows[:3], *rows[4:]]) + "\n")
     with pytest.raises(strategy.StrategyError) as refused:
         strategy.load(tmp_path)
-    assert any(violation.field.startswith("grade.csv") for violation in refused.value.violations), refused.value
+    assert any(violation.field.startswith("grade.csv") for violation in refused.value.violations), (
+        refused.value
+    )

@@ -47,7 +47,12 @@ def test_sixty_four_drawdowns_of_two_percent_fill_a_partners_cap_and_never_excee
 
 
 def outcome_of(answer):
-    return (answer["outcome"], answer["limit_minor"], answer["rate_bp"], tuple(r["code"] for r in answer["reasons"]))
+    return (
+        answer["outcome"],
+        answer["limit_minor"],
+        answer["rate_bp"],
+        tuple(r["code"] for r in answer["reasons"]),
+    )
 
 
 def test_sixty_four_applications_by_one_person_are_decided_as_in_some_order(tmp_path, scorecard):

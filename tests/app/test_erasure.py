@@ -108,7 +108,12 @@ def live(lender):
     tell("repayment.reversed", {"loan_id": loan, "event_id": back["event_id"], "why": WORDS["why"]})
     lender.settle()
     (alert,) = lender.get("/v1/alerts", kind="fund_use")["rows"]
-    cleared = {"alert_id": alert["alert_id"], "disposition": "confirmed", "officer": "o", "note": WORDS["note"]}
+    cleared = {
+        "alert_id": alert["alert_id"],
+        "disposition": "confirmed",
+        "officer": "o",
+        "note": WORDS["note"],
+    }
     tell("alert.cleared", cleared)
     return person, loan, decided["decision_id"], events
 
@@ -127,7 +132,14 @@ def books(lender, loan):
     shown = lender.get(f"/v1/loans/{loan}", on="2026-03-01")
     return {
         name: shown[name]
-        for name in ("outstanding_minor", "arrears_minor", "days_past_due", "repaid_minor", "postings_count", "schedule")
+        for name in (
+            "outstanding_minor",
+            "arrears_minor",
+            "days_past_due",
+            "repaid_minor",
+            "postings_count",
+            "schedule",
+        )
     }
 
 
@@ -183,7 +195,9 @@ def test_an_erasure_holds_after_a_restart(tmp_path, scorecard):
 
     first = Lender(tmp_path / "var", scorecard)
     person, loan, _, _ = live(first)
-    first.event("person.erased", {"person_id": person, "classes": ["identity", "conduct"], "ground": "request"})
+    first.event(
+        "person.erased", {"person_id": person, "classes": ["identity", "conduct"], "ground": "request"}
+    )
     before = books(first, loan)
     first.close()
     assert found_in(tmp_path / "var") == set()

@@ -1,4 +1,4 @@
-"""One applicant's whole life through the HTTP API: every step posted, every receipt verified, every day counted."""
+"""One applicant's whole life over HTTP: every step posted, every receipt verified, every day counted."""
 
 import socket
 from datetime import date, timedelta
@@ -32,10 +32,16 @@ def at(day, hour=12):
 def test_one_life_from_application_to_recovery_is_right_at_each_step(lender, monkeypatch):
     life = Life(lender)
     tell = life.tell
-    for cap, limit in (("obligor/*", 20_000_000), ("product/instalment", 50_000_000), ("partner/P-01", 9_000_000)):
+    for cap, limit in (
+        ("obligor/*", 20_000_000),
+        ("product/instalment", 50_000_000),
+        ("partner/P-01", 9_000_000),
+    ):
         tell("cap.set", {"cap": cap, "limit_minor": limit, "currency": "CNY"}, at(date(2026, 1, 1)))
 
-    asked = life.note(lender.apply(person={"reference": "life-1", "national_id": "SIM990101", "name": "Person One"}))
+    asked = life.note(
+        lender.apply(person={"reference": "life-1", "national_id": "SIM990101", "name": "Person One"})
+    )
     assert (asked["status"], asked["needs"]) == ("needs", ["bureau"])
     application, person = asked["application_id"], asked["person_id"]
 
@@ -46,7 +52,7 @@ def test_one_life_from_application_to_recovery_is_right_at_each_step(lender, mon
         at(date(2026, 1, 5), 11),
     )
     assert decided["outcome"] == "refer"
-    assert [reason["code"] for reason in decided["reasons"]][0] == "R02"
+    assert decided["reasons"][0]["code"] == "R02"
     view = lender.get(f"/v1/decisions/{decided['decision_id']}")
     assert view["score"] == view["scored"]["base"] + sum(part["points"] for part in view["scored"]["parts"])
     assert view["replay"] == {"equal": True, "differences": []}
@@ -70,8 +76,16 @@ def test_one_life_from_application_to_recovery_is_right_at_each_step(lender, mon
     tell("offer.accepted", {"application_id": application}, at(date(2026, 1, 6)))
     contract = {"application_id": application, "contract_id": "C-1", "document_sha256": "ab" * 32}
     tell("contract.signed", contract, at(date(2026, 1, 6), 13))
-    tell("account.opened", {"account_id": "A-1", "person_id": person, "currency": "CNY", "number": "6200 0001"}, at(date(2026, 1, 6), 14))
-    tell("account.opened", {"account_id": "A-2", "person_id": person, "currency": "CNY"}, at(date(2026, 1, 6), 14))
+    tell(
+        "account.opened",
+        {"account_id": "A-1", "person_id": person, "currency": "CNY", "number": "6200 0001"},
+        at(date(2026, 1, 6), 14),
+    )
+    tell(
+        "account.opened",
+        {"account_id": "A-2", "person_id": person, "currency": "CNY"},
+        at(date(2026, 1, 6), 14),
+    )
 
     drawn = life.note(
         lender.draw(
@@ -94,7 +108,13 @@ def test_one_life_from_application_to_recovery_is_right_at_each_step(lender, mon
     assert sum(line["principal_minor"] for line in schedule) == 1_200_000
 
     # A third of the money goes over a second account to a broker.
-    hop = {"account_id": "A-1", "transfer_id": "T-1", "direction": "out", "amount_minor": 400_000, "currency": "CNY"}
+    hop = {
+        "account_id": "A-1",
+        "transfer_id": "T-1",
+        "direction": "out",
+        "amount_minor": 400_000,
+        "currency": "CNY",
+    }
     tell("transfer.posted", {**hop, "counterparty": "A-2"}, at(date(2026, 1, 8)))
     to_broker = {**hop, "account_id": "A-2", "transfer_id": "T-2", "counterparty": "broker-1"}
     tell("transfer.posted", {**to_broker, "counterparty_class": "securities_broker"}, at(date(2026, 1, 9)))
@@ -104,9 +124,17 @@ def test_one_life_from_application_to_recovery_is_right_at_each_step(lender, mon
     assert seen["amount_minor"] == 400_000
     assert [hop["target"] for hop in seen["hops"]] == ["A-1", "A-2", "broker-1"]
     funds = lender.get(f"/v1/loans/{loan}")["funds"]
-    assert funds["sunk_minor"] + funds["held_minor"] + funds["exit_minor"] == funds["disbursed_minor"] == 1_200_000
+    assert (
+        funds["sunk_minor"] + funds["held_minor"] + funds["exit_minor"]
+        == funds["disbursed_minor"]
+        == 1_200_000
+    )
     assert funds["sunk_minor"] == 400_000
-    tell("alert.cleared", {"alert_id": alert["alert_id"], "disposition": "confirmed", "officer": "officer-09"}, at(date(2026, 1, 10)))
+    tell(
+        "alert.cleared",
+        {"alert_id": alert["alert_id"], "disposition": "confirmed", "officer": "officer-09"},
+        at(date(2026, 1, 10)),
+    )
 
     # Three instalments on their day, one of them reversed and paid again, then nothing more.
     for number, line in enumerate(schedule[:3]):
@@ -133,7 +161,11 @@ def test_one_life_from_application_to_recovery_is_right_at_each_step(lender, mon
     lost = tell("loan.written_off", {"loan_id": loan, "written_off_on": lost_on.isoformat()}, at(lost_on))
     assert lost["principal_minor"] == sum(line["principal_minor"] for line in schedule[3:])
     recovered = {"loan_id": loan, "amount_minor": 250_000, "cost_minor": 50_000, "currency": "CNY"}
-    tell("recovery.received", {**recovered, "value_on": (lost_on + timedelta(days=60)).isoformat()}, at(lost_on + timedelta(days=60)))
+    tell(
+        "recovery.received",
+        {**recovered, "value_on": (lost_on + timedelta(days=60)).isoformat()},
+        at(lost_on + timedelta(days=60)),
+    )
     end = lender.get(f"/v1/loans/{loan}")
     assert (end["status"], end["recovered_minor"], end["outstanding_minor"]) == ("written_off", 250_000, 0)
 

@@ -15,10 +15,11 @@ import pytest
 from obligor.events import FieldClass
 from obligor.journal import FileKeys, SystemEntropy, Vault, load_signer
 from obligor.journal import vault as module
-from obligor.journal.sealing import open_answer, open_event, seal_answer
+from obligor.journal.sealing import commitment_keys, fresh_nonces, open_answer, open_event, seal_answer
 from obligor.journal.store import EventRow
-from obligor.journal.vault import ClassKey
+from obligor.journal.vault import SEALED, ClassKey, Ring
 from obligor.kernel import Corrupted, Forbidden, NotFound, Unavailable
+from obligor.proof import OPEN_KEY, salts_key
 from tests.journal.support import TENANT, House, SeededEntropy, fee, house, party
 
 
@@ -247,7 +248,7 @@ def test_no_nonce_is_used_twice(tmp_path: Path) -> None:
 
 def test_a_sealed_answer_is_bound_to_its_key(tmp_path: Path) -> None:
     key = ClassKey(b"k" * 32)
-    sealed = seal_answer(b"{}", key, "t", "name", SystemEntropy())
+    sealed = seal_answer(b"{}", key, "t", "name", fresh_nonces(SystemEntropy()))
     assert open_answer(sealed, key, "t", "name") == b"{}"
     for other in (
         lambda: open_answer(sealed, key, "t", "other"),
@@ -256,3 +257,18 @@ def test_a_sealed_answer_is_bound_to_its_key(tmp_path: Path) -> None:
     ):
         with pytest.raises(Corrupted):
             other()
+
+
+def test_salts_are_made_as_whoever_verifies_makes_them() -> None:
+    ring = Ring({kind: ClassKey(bytes([number]) * 32) for number, kind in enumerate(SEALED)}, frozenset())
+    made = commitment_keys([*SEALED, FieldClass.OPEN], ring, "event-1")
+    expected = {kind.value: salts_key(ring.keys[kind].salting, "event-1") for kind in SEALED}
+    assert made == {**expected, "open": salts_key(OPEN_KEY, "event-1")}
+    assert len(set(made.values())) == 4
+
+
+def test_nonces_are_never_given_twice() -> None:
+    nonces = fresh_nonces(SystemEntropy())
+    drawn = [next(nonces) for _ in range(1_000)]
+    assert len(set(drawn)) == 1_000
+    assert {len(nonce) for nonce in drawn} == {12}

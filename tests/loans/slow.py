@@ -22,40 +22,39 @@ from obligor.events import (
 from obligor.kernel import Event
 
 
-def _standing(events: list[Event]) -> list[RepaymentReceived]:
-    """Payments that were not reversed, in value order; the amount is what counts, not how it was split."""
-    gone = {event.replaces for event in events if isinstance(event.body, RepaymentReversed)}
-    found = [e.body for e in events if isinstance(e.body, RepaymentReceived) and e.id not in gone]
-    return sorted(found, key=lambda body: body.value_on)
+def _flows(events: list[Event]) -> tuple[Counter[date], Counter[date], Counter[date], Counter[date]]:
+    """By value date: what covers instalments, what repaid principal, what paid fees, what was too much.
 
-
-def _split(
-    events: list[Event],
-) -> tuple[Counter[date], Counter[date], Counter[date]]:
-    """What went to instalments, to principal and to fees, by day.
-
-    Excess of standing payments takes the place of what reversals undid, as the reversal's own event says.
+    A reversed payment is taken out; the excess of others then covers, oldest first, what its event did
+    not undo.
     """
-    instalments, principals, fees = Counter[date](), Counter[date](), Counter[date]()
-    undone = {e.replaces: e.body.allocation for e in events if isinstance(e.body, RepaymentReversed)}
-    covered = [0, 0, 0]
+    book: dict[str, list] = {}
     for e in events:
-        if isinstance(e.body, RepaymentReceived) and e.id in undone:
-            was, now = e.body.allocation, undone[e.id]
-            covered[0] += was.fee_minor - now.fee_minor
-            covered[1] += was.interest_minor - now.interest_minor
-            covered[2] += was.principal_minor - now.principal_minor
-    for body in _standing(events):
-        part = body.allocation
-        moved, left = [0, 0, 0], part.excess_minor
-        for which in range(3):
-            moved[which] = min(left, covered[which])
-            covered[which] -= moved[which]
-            left -= moved[which]
-        fees[body.value_on] += part.fee_minor + moved[0]
-        instalments[body.value_on] += part.interest_minor + part.principal_minor + moved[1] + moved[2]
-        principals[body.value_on] += part.principal_minor + moved[2]
-    return instalments, principals, fees
+        if isinstance(e.body, RepaymentReceived):
+            part = e.body.allocation
+            book[e.id] = [
+                e.body.value_on,
+                [part.fee_minor, part.interest_minor, part.principal_minor],
+                part.excess_minor,
+            ]
+        elif isinstance(e.body, RepaymentReversed):
+            _, was, _ = book.pop(str(e.replaces))
+            now = e.body.allocation
+            undone = [now.fee_minor, now.interest_minor, now.principal_minor]
+            need = [a - b for a, b in zip(was, undone, strict=True)]
+            for payment in sorted(book.values(), key=lambda payment: payment[0]):
+                for which in range(3):
+                    moved = min(payment[2], need[which])
+                    payment[1][which] += moved
+                    payment[2] -= moved
+                    need[which] -= moved
+    instalments, principals, fees, over = (Counter[date]() for _ in range(4))
+    for value_on, (fee, interest, principal), excess in book.values():
+        fees[value_on] += fee
+        instalments[value_on] += interest + principal + excess
+        principals[value_on] += principal
+        over[value_on] += excess
+    return instalments, principals, fees, over
 
 
 def replay(  # noqa: C901
@@ -65,7 +64,7 @@ def replay(  # noqa: C901
     told = list(events)
     begin = told[0].body
     assert isinstance(begin, LoanDisbursed)
-    paid, repaid, paid_fees = _split(told)
+    paid, repaid, paid_fees, over = _flows(told)
     charged = sorted((e.body.charged_on, e.body.amount_minor) for e in told if isinstance(e.body, FeeCharged))
     ends: date | None = None
     lost: LoanWrittenOff | None = None
@@ -88,7 +87,7 @@ def replay(  # noqa: C901
     owed = [[line.due_on, line.principal_minor + line.interest_minor] for line in begin.schedule]
     owed_fees: list[list] = []
     purse = fee_purse = 0
-    principal, interest_paid = begin.amount_minor, 0
+    principal, interest_paid, excess = begin.amount_minor, 0, 0
     found: dict[date, tuple[int, int]] = {}
     day = begin.disbursed_on
     while day <= last:
@@ -96,7 +95,8 @@ def replay(  # noqa: C901
         purse += today
         back = repaid[day]
         principal -= back
-        interest_paid += today - back
+        excess += over[day]
+        interest_paid += today - back - over[day]
         fee_purse += paid_fees[day]
         owed_fees += [[on, amount] for on, amount in charged if on == day]
         for line in owed:
@@ -118,7 +118,7 @@ def replay(  # noqa: C901
         elif matured:
             late = late or [begin.schedule[-1].due_on]
             due_interest = sum(line.interest_minor for line in begin.schedule)
-            arrears = principal + max(0, due_interest - interest_paid)
+            arrears = max(0, principal + max(0, due_interest - interest_paid) - excess)
         if fees:
             late += [line[0] for line in fee_left if line[1]]
         arrears += open_fees

@@ -14,7 +14,7 @@ from obligor.journal.group import Group, Outcome
 from obligor.journal.known import Committed
 from obligor.journal.logs import Logs
 from obligor.journal.numbering import Numbered
-from obligor.journal.sealing import commitment_keys, seal_answer, seal_parts
+from obligor.journal.sealing import commitment_keys, fresh_nonces, seal_answer, seal_parts
 from obligor.journal.store import (
     AnswerRow,
     Batch,
@@ -57,7 +57,7 @@ class Committer:
         self._logs = logs
         self._known = known
         self._clock = clock
-        self._entropy = entropy
+        self._nonces = fresh_nonces(entropy)
         self._publish = publish
         self._cache = Cache()
         self._unstored: list[CheckpointRow] = []
@@ -160,11 +160,7 @@ class Committer:
         taken: set[tuple[str, str]] = set()
         while True:
             group = Group(self._known, self._registry, self._cache, now, taken=taken)
-            outcomes = []
-            for command in commands:
-                outcomes.append(group.run(command))
-                if group.closed:
-                    break
+            outcomes = group.run(commands)
             more = {
                 (each.tenant, found)
                 for each in group.tenants.values()
@@ -243,7 +239,7 @@ class Committer:
     def _event_row(self, numbered: Numbered, rings: dict[str, Ring]) -> EventRow:
         event = numbered.event
         ring = rings[event.subjects[0]] if event.subjects else NO_KEYS
-        sealed = seal_parts(numbered.plain, numbered.dropped, ring.keys, numbered.envelope, self._entropy)
+        sealed = seal_parts(numbered.plain, numbered.dropped, ring.keys, numbered.envelope, self._nonces)
         body_root = commit(numbered.parts, commitment_keys(numbered.parts, ring, event.id))
         leaf = leaf_hash(entry_bytes(numbered.envelope, body_root, bytes.fromhex(sha256_hex(sealed))))
         return EventRow(
@@ -263,5 +259,5 @@ class Committer:
         if row.person is None or row.answer is None:
             return row
         key = rings[row.person].keys.get(FieldClass.CONDUCT)
-        sealed = seal_answer(row.answer, key, row.tenant, row.key, self._entropy) if key else None
+        sealed = seal_answer(row.answer, key, row.tenant, row.key, self._nonces) if key else None
         return row._replace(answer=sealed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 
@@ -42,6 +43,7 @@ class Group:
         self._cache = cache
         self._now = now
         self._taken = taken
+        self._stored: dict[str, dict[str, AnswerRow]] = {}
         self.tenants: dict[str, TenantGroup] = {}
         self.erasures: list[ErasureRow] = []
 
@@ -55,18 +57,29 @@ class Group:
         """Whether there is nothing to write."""
         return not any(group.accepted or group.answers or group.cursors for group in self.tenants.values())
 
-    def run(self, command: Command) -> Outcome:
-        """The command's answer, its refusal, or the exception that is its own fault.
+    def run(self, commands: Sequence[Command]) -> list[Outcome]:
+        """For each command its answer, its refusal, or the exception that is its own fault.
+
+        Fewer than there are commands when one of them closes the group.
 
         Raises:
             StoreFailed: what is committed could not be read; the group cannot go on.
         """
-        group = self._tenant(command.tenant)
+        attempts = [self._hide(command) for command in commands]
+        self._recall(commands, attempts)
+        outcomes = []
+        for command, attempt in zip(commands, attempts, strict=True):
+            outcomes.append(self._run(command, attempt))
+            if self.closed:
+                break
+        return outcomes
+
+    def _run(self, command: Command, attempt: Idempotency | None) -> Outcome:
+        group = self.tenants[command.tenant]
         view = CommandView(self._known, self._registry, self._cache, group, self._now)
         try:
-            hidden = self._hide(command)
-            if hidden is not None:
-                earlier = self._earlier(group, hidden)
+            if attempt is not None:
+                earlier = self._earlier(group, attempt)
                 if earlier is not None:
                     return earlier
             self._check_cursor(group, command)
@@ -79,21 +92,16 @@ class Group:
                 self._cache.drop_memories(command.tenant)
             return error
         row = None
-        if hidden is not None:
+        if attempt is not None:
             person = accepted.seal_answer_for or command.seal_answer_for
-            row = AnswerRow(command.tenant, hidden.key, hidden.body_sha256, person, answer)
+            row = AnswerRow(command.tenant, attempt.key, attempt.body_sha256, person, answer)
         self._keep(view, command, row)
         return Answer(answer)
-
-    def _tenant(self, tenant: str) -> TenantGroup:
-        group = self.tenants.get(tenant)
-        if group is None:
-            group = self.tenants[tenant] = TenantGroup(tenant, self._known.size(tenant))
-        return group
 
     # ---- the same attempt again
 
     def _hide(self, command: Command) -> Idempotency | None:
+        """The attempt as it is stored: senders put what they like into a key."""
         sent = command.idempotency
         if sent is None:
             return None
@@ -101,15 +109,26 @@ class Group:
         body = hide(command.tenant, "idempotent body", f"{sent.key}\n{sent.body_sha256}")
         return Idempotency(hide(command.tenant, "idempotency key", sent.key), body)
 
-    def _earlier(self, group: TenantGroup, hidden: Idempotency) -> Answer | None:
-        row = group.answers.get(hidden.key)
+    def _recall(self, commands: Sequence[Command], attempts: Sequence[Idempotency | None]) -> None:
+        """Make each tenant's part of the group, and look for the answers to all its attempts at once."""
+        keys: dict[str, list[str]] = {command.tenant: [] for command in commands}
+        for command, attempt in zip(commands, attempts, strict=True):
+            if attempt is not None:
+                keys[command.tenant].append(attempt.key)
+        for tenant, mine in keys.items():
+            self.tenants[tenant] = TenantGroup(tenant, self._known.size(tenant))
+            if mine:
+                self._stored[tenant] = {row.key: row for row in self._known.answers(tenant, mine)}
+
+    def _earlier(self, group: TenantGroup, attempt: Idempotency) -> Answer | None:
+        row = group.answers.get(attempt.key)
         if row is not None and row.answer is not None:
-            _same_body(row, hidden)
+            _same_body(row, attempt)
             return Answer(row.answer, replayed=True)
-        row = self._known.answer(group.tenant, hidden.key)
+        row = self._stored[group.tenant].get(attempt.key)
         if row is None:
             return None
-        _same_body(row, hidden)
+        _same_body(row, attempt)
         return Answer(self._known.open_answer(row), replayed=True)
 
     def _check_cursor(self, group: TenantGroup, command: Command) -> None:
@@ -194,8 +213,8 @@ class Group:
             group.answers[answer.key] = answer
 
 
-def _same_body(row: AnswerRow, hidden: Idempotency) -> None:
-    if row.body != hidden.body_sha256:
+def _same_body(row: AnswerRow, attempt: Idempotency) -> None:
+    if row.body != attempt.body_sha256:
         raise KeyReused("this idempotency key was used for another body")
 
 

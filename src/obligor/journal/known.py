@@ -24,7 +24,7 @@ class Committed:
         self._remember = remember
         self.version = store.stream_version
         self.find = store.find
-        self.answer = store.answer
+        self.answers = store.answers
         self.cursor = store.cursor
         self.hidden = vault.hidden
 

@@ -35,7 +35,10 @@ STREAM_VERSION = "SELECT max(stream_version) FROM event WHERE tenant = ? AND str
 # The ids lead: each is looked for in the index.
 TAKEN = "SELECT value FROM json_each(?) CROSS JOIN event ON event.tenant = ? AND event.id = value"
 FIND = "SELECT value FROM lookup WHERE tenant = ? AND kind = ? AND key = ?"
-ANSWER = "SELECT tenant, key, body, person, answer FROM idempotency WHERE tenant = ? AND key = ?"
+ANSWERS = (
+    "SELECT DISTINCT i.tenant, i.key, i.body, i.person, i.answer "
+    "FROM json_each(?) AS wanted CROSS JOIN idempotency AS i ON i.tenant = ? AND i.key = wanted.value"
+)
 CURSOR = "SELECT known_seq FROM cursor WHERE tenant = ? AND name = ?"
 TILE = "SELECT hashes FROM tile WHERE tenant = ? AND level = ? AND position = ?"
 LEAVES = "SELECT leaf FROM event WHERE tenant = ? AND known_seq >= ? AND known_seq < ? ORDER BY known_seq"

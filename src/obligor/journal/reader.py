@@ -9,13 +9,13 @@ from typing import Any
 
 from obligor.events import Parts
 from obligor.journal import queries as q
-from obligor.journal.sealing import commitment_keys, open_event, open_parts
+from obligor.journal.sealing import commitment_keys, decode_envelope, open_event, open_parts
 from obligor.journal.sqlite_rows import SqliteRows
 from obligor.journal.store import EventRow, Rows
 from obligor.journal.tree import WIDTH
 from obligor.journal.vault import NO_KEYS, Vault
 from obligor.kernel import Event, NotFound, Unavailable
-from obligor.proof import StoredEntry, TileReader, consistency, inclusion
+from obligor.proof import StoredEntry, TileReader, Unsealed, consistency, inclusion
 
 __all__ = ["Opened", "Reader", "open_reader"]
 
@@ -125,6 +125,42 @@ class Reader:
         sql, values = q.select_events(tenant)
         for row in self._pages(sql, values, start - 1, last):
             yield _entry(row)
+
+    def unsealed(self, tenant: str, entry: StoredEntry) -> Unsealed | None:
+        """A body's parts and salt keys, as the audit recomputes its commitment; None where a part was erased.
+
+        Raises:
+            Corrupted: the sealed bytes do not open.
+        """
+        envelope = decode_envelope(entry.envelope)
+        ring = self._keys().ring(tenant, envelope.subjects[0]) if envelope.subjects else NO_KEYS
+        stored = EventRow(
+            tenant,
+            entry.known_seq,
+            envelope.id,
+            envelope.stream,
+            envelope.stream_version,
+            envelope.type,
+            entry.envelope,
+            entry.sealed,
+            entry.body_root,
+            entry.leaf,
+        )
+        parts, erased = open_parts(stored, ring)
+        return None if erased else (parts, commitment_keys(parts, ring, envelope.id))
+
+    def misfiled(self, tenant: str) -> tuple[int, str] | None:
+        """The first event whose columns contradict its own envelope, which is what the log commits to."""
+        sql, values = q.select_events(tenant)
+        for row in self._pages(sql, values, -1, self.size(tenant)):
+            envelope = decode_envelope(row.envelope)
+            for column in ("known_seq", "id", "stream", "stream_version", "type"):
+                if getattr(row, column) != getattr(envelope, column):
+                    return (
+                        row.known_seq,
+                        f"column {column} of entry {row.known_seq} is not its envelope's",
+                    )
+        return None
 
     def checkpoints(self, tenant: str, *, last: int | None = None) -> list[str]:
         """The signed checkpoints that are kept, or the last ones, from the smallest size to the largest.

@@ -6,7 +6,7 @@ the canonical JSON itself for OPEN, nothing for a class whose key was destroyed 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -23,12 +23,15 @@ __all__ = [
     "decode_envelope",
     "encode_envelope",
     "event_of",
+    "fresh_nonces",
     "open_answer",
     "open_event",
     "open_parts",
     "seal_answer",
     "seal_parts",
 ]
+
+NONCES_AT_ONCE = 256
 
 _PACK = msgspec.msgpack.Encoder().encode
 _UNPACK = msgspec.msgpack.Decoder(dict[str, bytes]).decode
@@ -61,12 +64,19 @@ def event_of(envelope: Envelope, parts: Parts, erased: frozenset[str]) -> Event:
     return Event(**msgspec.structs.asdict(envelope), body=body, erased=erased)
 
 
+def fresh_nonces(entropy: Entropy) -> Iterator[bytes]:
+    """Random nonces without end, each to be used once; chance is asked for many at a time."""
+    while True:
+        block = entropy.bytes(NONCE_BYTES * NONCES_AT_ONCE)
+        yield from (block[at : at + NONCE_BYTES] for at in range(0, len(block), NONCE_BYTES))
+
+
 def seal_parts(
     plain: Mapping[FieldClass, bytes],
     dropped: frozenset[FieldClass],
     keys: Mapping[FieldClass, ClassKey],
     envelope: bytes,
-    entropy: Entropy,
+    nonces: Iterator[bytes],
 ) -> bytes:
     """Seal each class with its key, bound to the whole envelope and the class.
 
@@ -80,7 +90,7 @@ def seal_parts(
         elif kind in plain:
             data = plain[kind]
             if kind is not FieldClass.OPEN:
-                nonce = entropy.bytes(NONCE_BYTES)
+                nonce = next(nonces)
                 data = nonce + keys[kind].aead.encrypt(nonce, data, b"%b\n%b" % (envelope, name.encode()))
             sealed[name] = data
     return _PACK(sealed)
@@ -124,9 +134,9 @@ def open_event(row: EventRow, vault: Vault) -> Event:
     return event_of(envelope, parts, erased)
 
 
-def seal_answer(data: bytes, key: ClassKey, tenant: str, name: str, entropy: Entropy) -> bytes:
+def seal_answer(data: bytes, key: ClassKey, tenant: str, name: str, nonces: Iterator[bytes]) -> bytes:
     """Seal a stored answer, bound to its idempotency key."""
-    nonce = entropy.bytes(NONCE_BYTES)
+    nonce = next(nonces)
     return nonce + key.aead.encrypt(nonce, data, f"{tenant}\0{name}".encode())
 
 
@@ -145,6 +155,8 @@ def open_answer(sealed: bytes, key: ClassKey, tenant: str, name: str) -> bytes:
 def commitment_keys(kinds: Iterable[FieldClass], ring: Ring, event_id: str) -> dict[str, bytes]:
     """The keys that the salts of an event are made with, by class; OPEN has a public one."""
     return {
-        kind.value: salts_key(OPEN_KEY if kind is FieldClass.OPEN else ring.keys[kind].salting, event_id)
+        kind: salts_key(OPEN_KEY, event_id)
+        if kind is FieldClass.OPEN
+        else ring.keys[kind].salts_key(event_id)
         for kind in kinds
     }

@@ -171,10 +171,9 @@ class SqliteStore:
         return value
 
     @fetch
-    def answer(self, tenant: str, key: str) -> AnswerRow | None:
-        """A stored answer."""
-        row = self._execute(q.ANSWER, (tenant, key)).fetchone()
-        return AnswerRow(*row) if row else None
+    def answers(self, tenant: str, keys: Iterable[str]) -> list[AnswerRow]:
+        """One statement for all."""
+        return [AnswerRow(*row) for row in self._execute(q.ANSWERS, (json.dumps([*keys]), tenant))]
 
     @fetch
     def cursor(self, tenant: str, name: str) -> int | None:

@@ -210,8 +210,8 @@ class Store(Protocol):
         """The value under (kind, key)."""
         ...
 
-    def answer(self, tenant: str, key: str) -> AnswerRow | None:
-        """The answer under an idempotency key."""
+    def answers(self, tenant: str, keys: Iterable[str]) -> list[AnswerRow]:
+        """The answers there are under these idempotency keys."""
         ...
 
     def cursor(self, tenant: str, name: str) -> int | None:

@@ -27,6 +27,8 @@ __all__ = ["NO_KEYS", "SEALED", "ClassKey", "Ring", "Vault"]
 # The classes that are sealed, in the order of their names.
 SEALED = (FieldClass.CONDUCT, FieldClass.IDENTITY, FieldClass.MONEY)
 VERSION = 1
+_INNER = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER = bytes(byte ^ 0x5C for byte in range(256))
 # The owner of the key by which a vault knows the provider that wrapped its keys; no tenant has this name.
 _WHOSE = ""
 RINGS_CACHED = 20_000
@@ -43,15 +45,36 @@ CREATE TABLE tenant_key(
 """
 
 
+class _Hmac:
+    """HMAC-SHA256 (RFC 2104) under one key, whose two blocks are hashed once.
+
+    It takes half the time of `hmac.digest`, and does not let go of the interpreter's lock in between.
+    """
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        block = key.ljust(64, b"\0")
+        self._inner = hashlib.sha256(block.translate(_INNER))
+        self._outer = hashlib.sha256(block.translate(_OUTER))
+
+    def __call__(self, message: bytes) -> bytes:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(message)
+        outer.update(inner.digest())
+        return outer.digest()
+
+
 class ClassKey:
     """One key of one person: what seals, and what salts are made with, each derived from it."""
 
-    __slots__ = ("_aead", "raw", "salting")
+    __slots__ = ("_aead", "_salts", "raw", "salting")
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
         self.salting = hmac.digest(raw, b"obligor salts", hashlib.sha256)
         self._aead: AESGCM | None = None
+        self._salts: _Hmac | None = None
 
     @property
     def aead(self) -> AESGCM:
@@ -59,6 +82,12 @@ class ClassKey:
         if self._aead is None:
             self._aead = AESGCM(hmac.digest(self.raw, b"obligor seal", hashlib.sha256))
         return self._aead
+
+    def salts_key(self, event_id: str) -> bytes:
+        """What `proof.salts_key(self.salting, event_id)` gives, in less time."""
+        if self._salts is None:
+            self._salts = _Hmac(self.salting)
+        return self._salts(event_id.encode())
 
 
 class Ring:
@@ -92,7 +121,7 @@ class Vault:
         self._mutex = threading.RLock()
         self._rings: OrderedDict[tuple[str, str], Ring] = OrderedDict()
         self._index_keys: dict[str, bytes] = {}
-        self._pads: dict[str, tuple[hashlib._Hash, ...]] = {}
+        self._hiding: dict[str, _Hmac] = {}
         self._lock: DirectoryLock | None = None
         self._data_version = 0
 
@@ -149,7 +178,7 @@ class Vault:
         with self._mutex:
             self._rings.clear()
             self._index_keys.clear()
-            self._pads.clear()
+            self._hiding.clear()
             self._connection.close()
             if self._lock is not None:
                 self._lock.release()
@@ -235,17 +264,10 @@ class Vault:
     def hidden(self, tenant: str, kind: str, text: str) -> str:
         """HMAC-SHA256(index_key, kind | text) in hexadecimal: what text that can be personal is stored as."""
         with self._mutex:
-            pads = self._pads.get(tenant)
-            if pads is None:
-                key = self.index_key(tenant).ljust(64, b"\0")
-                pads = self._pads[tenant] = tuple(
-                    hashlib.sha256(bytes(byte ^ pad for byte in key)) for pad in (0x36, 0x5C)
-                )
-        # RFC 2104 with both padded keys hashed once: less than half the time of `hmac.digest`.
-        inner, outer = pads[0].copy(), pads[1].copy()
-        inner.update(f"{kind}|{text}".encode())
-        outer.update(inner.digest())
-        return outer.hexdigest()
+            digest = self._hiding.get(tenant)
+            if digest is None:
+                digest = self._hiding[tenant] = _Hmac(self.index_key(tenant))
+        return digest(f"{kind}|{text}".encode()).hex()
 
     def _tenant_key(self, tenant: str, purpose: str) -> bytes:
         context = f"{purpose}\0{tenant}".encode()

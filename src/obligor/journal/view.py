@@ -37,8 +37,8 @@ class Known(Protocol):
         """The value of a lookup."""
         ...
 
-    def answer(self, tenant: str, key: str) -> AnswerRow | None:
-        """The answer under the hidden form of an idempotency key."""
+    def answers(self, tenant: str, keys: Iterable[str]) -> Iterable[AnswerRow]:
+        """The answers there are under the hidden forms of idempotency keys."""
         ...
 
     def open_answer(self, row: AnswerRow) -> bytes:

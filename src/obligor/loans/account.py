@@ -187,20 +187,28 @@ class Loan(msgspec.Struct, frozen=True, kw_only=True):
         """What came in on the written-off claim, costs of collection not taken off."""
         return sum(recovery.amount_minor for recovery in self.recoveries)
 
-    def paid_by(self, on: date) -> tuple[int, int, int]:
-        """Principal, interest and fees paid by payments with a value date up to a day."""
+    def paid_by(self, on: date) -> Allocation:
+        """What payments with a value date up to a day were applied to, in all."""
         payments = self.payments
         if not payments or payments[-1].value_on <= on:
-            return self.principal_paid_minor, self.interest_paid_minor, self.fee_paid_minor
-        principal = interest_paid = fee = 0
+            return Allocation(
+                fee_minor=self.fee_paid_minor,
+                interest_minor=self.interest_paid_minor,
+                principal_minor=self.principal_paid_minor,
+                excess_minor=self.excess_minor,
+            )
+        fee = interest_paid = principal = excess = 0
         for payment in payments:
             if payment.value_on > on:
                 break
             part = payment.allocation
-            principal += part.principal_minor
-            interest_paid += part.interest_minor
             fee += part.fee_minor
-        return principal, interest_paid, fee
+            interest_paid += part.interest_minor
+            principal += part.principal_minor
+            excess += part.excess_minor
+        return Allocation(
+            fee_minor=fee, interest_minor=interest_paid, principal_minor=principal, excess_minor=excess
+        )
 
     def days_past_due(self, on: date, *, fees: bool = False) -> int:
         """See `obligor.loans.overdue.days_past_due`."""

@@ -55,9 +55,9 @@ def outstanding(loan: Loan, on: date) -> Outstanding:
     )
     if gone or on < loan.disbursed_on:
         return _NOTHING
-    principal, interest, fee = loan.paid_by(on)
+    paid = loan.paid_by(on)
     charged = sum(charge.amount_minor for charge in loan.charges if charge.on <= on)
-    return _left(loan, on, (principal, interest), max(0, charged - fee))
+    return _left(loan, on, (paid.principal_minor, paid.interest_minor), max(0, charged - paid.fee_minor))
 
 
 def owing(loan: Loan, on: date) -> Outstanding:
@@ -98,7 +98,7 @@ def _scheduled(loan: Loan, on: date) -> tuple[int, int]:
     if count == len(terms.due_on) or on <= start:
         return due, 0
     scheduled = loan.amount_minor - (terms.principal_owed_minor[count - 1] if count else 0)
-    balance = min(scheduled, loan.amount_minor - loan.paid_by(on)[0])
+    balance = min(scheduled, loan.amount_minor - loan.paid_by(on).principal_minor)
     numerator, denominator = day_fraction(start, on, terms.disbursed.day_count)
     running = round_half_even(balance * loan.rate_bp * numerator, BP * denominator)
     return due, min(running, terms.interest_owed_minor[count] - due)

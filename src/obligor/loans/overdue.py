@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from obligor.events import Allocation
+
 if TYPE_CHECKING:
     from obligor.loans.account import Loan
 
@@ -75,10 +77,10 @@ def oldest_unpaid(loan: Loan, on: date) -> date | None:
     if _over(loan, on):
         return None
     terms = loan.terms
-    principal, interest, _ = loan.paid_by(on)
-    if principal >= loan.amount_minor:
+    paid = loan.paid_by(on)
+    if paid.principal_minor >= loan.amount_minor:
         return None
-    place = bisect_right(terms.owed_minor, principal + interest)
+    place = bisect_right(terms.owed_minor, _cash(paid))
     due = terms.due_on[min(place, len(terms.due_on) - 1)]
     return due if due <= on else None
 
@@ -108,15 +110,16 @@ def arrears_minor(loan: Loan, on: date) -> int:
     if loan.loss is not None and on >= loan.loss.written_off_on:
         return _claim_left(loan, on)
     terms = loan.terms
-    principal, interest, fee = loan.paid_by(on)
-    fees = max(0, sum(charge.amount_minor for charge in loan.charges if charge.on <= on) - fee)
-    if principal >= loan.amount_minor:
+    paid = loan.paid_by(on)
+    charged = sum(charge.amount_minor for charge in loan.charges if charge.on <= on)
+    fees = max(0, charged - paid.fee_minor)
+    if paid.principal_minor >= loan.amount_minor:
         return fees
     count = bisect_right(terms.due_on, on)
     if count == len(terms.due_on):
-        return loan.outstanding(on).total_minor
-    owed = terms.owed_minor[count - 1] if count else 0
-    return max(0, owed - principal - interest) + fees
+        owed = loan.outstanding(on)
+        return max(0, owed.principal_minor + owed.interest_minor - paid.excess_minor) + fees
+    return max(0, (terms.owed_minor[count - 1] if count else 0) - _cash(paid)) + fees
 
 
 def first_payment_missed(loan: Loan, on: date) -> bool:
@@ -133,10 +136,10 @@ def current_until(loan: Loan, on: date) -> date | None:
     if _over(loan, on):
         return None
     terms = loan.terms
-    principal, interest, _ = loan.paid_by(on)
-    if principal >= loan.amount_minor:
+    paid = loan.paid_by(on)
+    if paid.principal_minor >= loan.amount_minor:
         return None
-    place = bisect_right(terms.owed_minor, principal + interest)
+    place = bisect_right(terms.owed_minor, _cash(paid))
     due = terms.due_on[min(place, len(terms.due_on) - 1)]
     return due if due >= on else None
 
@@ -159,9 +162,8 @@ def _paid(loan: Loan, on: date) -> _Paid:
         if payment.value_on > on:
             break
         part = payment.allocation
-        if part.principal_minor or part.interest_minor:
-            total = paid.total_minor + part.principal_minor + part.interest_minor
-            paid.marks.append((total, payment.value_on))
+        if cash := _cash(part):
+            paid.marks.append((paid.total_minor + cash, payment.value_on))
         paid.principal_left_minor -= part.principal_minor
         if paid.repaid_on is None and paid.principal_left_minor <= 0:
             paid.repaid_on = payment.value_on
@@ -210,6 +212,13 @@ def _standing(loan: Loan, place: int, on: date, paid: _Paid) -> InstalmentStandi
     )
 
 
+def _cash(paid: Allocation) -> int:
+    """What covers instalments: all but fees. Excess is in it: a payment that turned out to be more than the
+    loan needed may have an earlier value date than those that were known first.
+    """
+    return paid.interest_minor + paid.principal_minor + paid.excess_minor
+
+
 def _over(loan: Loan, on: date) -> bool:
     if on < loan.disbursed_on or (loan.closed_on is not None and on >= loan.closed_on):
         return True
@@ -224,7 +233,7 @@ def _claim_left(loan: Loan, on: date) -> int:
 def _oldest_fee(loan: Loan, on: date) -> date | None:
     if _over(loan, on):
         return None
-    left = loan.paid_by(on)[2]
+    left = loan.paid_by(on).fee_minor
     for charge in loan.charges:
         if charge.on > on:
             return None

@@ -101,7 +101,7 @@ def subtract(a: Node, b: Node) -> Node:
 
 def multiply(a: Node, b: Node) -> Node:
     """The product, exact: the scales add up."""
-    lo, hi = a.type.lo * b.type.lo, a.type.hi * b.type.hi
+    lo, hi = _corners(a.type, b.type)
     return _bounded(Op.MUL, "the product", lo, hi, a.type.scale + b.type.scale, a, b)
 
 

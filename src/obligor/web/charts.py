@@ -18,6 +18,7 @@ __all__ = [
     "Waterfall",
     "due_and_paid",
     "heat",
+    "line",
     "meter",
     "outcomes",
     "sparkline",
@@ -226,25 +227,31 @@ def due_and_paid(bars: Sequence[Bar], today: int | None, label: str, today_label
 
 
 class Step(msgspec.Struct, frozen=True):
-    """A value that holds from `at` on, a position from 0 to 1."""
+    """A value at a position from 0 to 1."""
 
     at: float
     value: int
 
 
-def steps(
-    points: Sequence[Step], top: int, label: str, *, rules: Iterable[tuple[int, str]] = (), kind: str = "k1"
+def steps(points: Sequence[Step], top: int, label: str) -> Markup:
+    """A line of steps from 0 to `top`: each value holds until the next."""
+    corners = []
+    for before, after in pairwise([*points, Step(1.0, points[-1].value)] if points else []):
+        corners += [before, Step(after.at, before.value)]
+    return line(corners, top, label, kind="k1")
+
+
+def line(
+    corners: Sequence[Step], top: int, label: str, *, rules: Iterable[tuple[int, str]] = (), kind: str = "k2"
 ) -> Markup:
-    """A line of steps from 0 to `top`, with rules at values that matter, each named at its left end."""
-    if not points or top <= 0:
+    """A line through corners from 0 to `top`, with rules at values that matter, named at their left end."""
+    if not corners or top <= 0:
         return Markup()
 
     def y(value: int) -> float:
         return 64 - min(value, top) * 60 / top
 
-    path = ""
-    for before, after in pairwise([*points, Step(1.0, points[-1].value)]):
-        path += f"{before.at * 100:.2f},{y(before.value):.1f} {after.at * 100:.2f},{y(before.value):.1f} "
+    path = " ".join(f"{corner.at * 100:.2f},{y(corner.value):.1f}" for corner in corners)
     drawn = '<line class="kl" x1="0" x2="100%" y1="64" y2="64" stroke="#c9c4b9"/>'
     for value, name in rules:
         if value <= top:
@@ -255,7 +262,7 @@ def steps(
             drawn += _words("i3", 0, y(value) - 3, name)
     drawn += (
         '<svg viewBox="0 0 100 68" width="100%" height="68" preserveAspectRatio="none">'
-        f'<polyline class="{kind}" points="{path.strip()}" fill="none" stroke="{_STROKE[kind]}"'
+        f'<polyline class="{kind}" points="{path}" fill="none" stroke="{_STROKE[kind]}"'
         ' stroke-width="1.6" vector-effect="non-scaling-stroke"/></svg>'
     )
     return _svg(drawn, label, 68)

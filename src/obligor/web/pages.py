@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from obligor.app.views import Alert, Decision, Funds, Loan, Overview, PostingGroup, Score
@@ -130,7 +130,8 @@ def _paths(words: Words, view: Loan) -> Values | None:
     def at(point: Any) -> float:
         return float(min(max((point.on - first).days / span, 0.0), 1.0))
 
-    worst = max(point.days_past_due for point in view.path)
+    overdue = _overdue(view, first)
+    worst = max(value for _, value in overdue)
     return {
         "balance": charts.steps(
             [charts.Step(at(point), point.principal_minor) for point in view.path],
@@ -139,16 +140,32 @@ def _paths(words: Words, view: Loan) -> Values | None:
                 first=words.day(first), last=words.day(view.on)
             ),
         ),
-        "dpd": charts.steps(
-            [charts.Step(at(point), point.days_past_due) for point in view.path],
+        "dpd": charts.line(
+            [charts.Step(min(max(day / span, 0.0), 1.0), value) for day, value in overdue],
             max(worst, DPD_RULES[0] + 5),
             words.say("Days past due, at most {days}").format(days=worst),
             rules=[(days, str(days)) for days in DPD_RULES],
-            kind="k2",
         ),
         "worst": worst,
         "first": first,
     }
+
+
+def _overdue(view: Loan, first: date) -> list[tuple[int, int]]:
+    """Days past due as corners of a line, each (days since disbursement, value).
+
+    They grow by one a day while something is overdue, until the day before a payment takes them down.
+    """
+    corners = [(0, 0)]
+    for point in view.path:
+        day, value = (point.on - first).days, point.days_past_due
+        before, had = corners[-1]
+        if had and day > before:
+            corners.append((day - 1, had + day - 1 - before))
+        elif value:
+            corners.append((max(day - value, before), 0))
+        corners.append((day, value))
+    return corners
 
 
 def _funds(words: Words, view: Loan, funds: Funds) -> Values:

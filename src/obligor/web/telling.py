@@ -81,7 +81,9 @@ def tell(words: Words, event: EventRow) -> str:
             fields[name.removesuffix("_bp")] = words.bp(value)
         elif name == "allocation" and isinstance(value, dict):
             fields[name] = _allocation(words, value, currency)
-        elif isinstance(value, list):
+        elif name == "caps" and isinstance(value, list | tuple):
+            fields[name] = ", ".join(words.cap(cap) for cap in value)
+        elif isinstance(value, list | tuple):
             fields[name] = ", ".join(words.value(str(item)) for item in value)
         elif value is not None:
             fields[name] = words.value(str(value))

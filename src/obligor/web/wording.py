@@ -21,10 +21,26 @@ _LONG_MONTHS = (
 _DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 # What templates may call by its bare name.
 _WRITERS = (
-    *("big", "bp", "brief", "brief_day", "clock", "count", "day", "moment", "money", "month", "name", "pick"),
+    *(
+        "big",
+        "bp",
+        "brief",
+        "brief_day",
+        "cap",
+        "clock",
+        "count",
+        "day",
+        "moment",
+        "money",
+        "month",
+        "name",
+        "pick",
+    ),
     *("ppm", "share", "short_place", "signed", "time", "value", "whole", "word"),
 )
 _ZH_DAYS = "一二三四五六日"
+# Values that are no words as they are.
+_ENGLISH = {"1-30": "1–30 days", "31-60": "31–60 days", "61-90": "61–90 days", "90+": "over 90 days"}
 _PREFIX = {"decision": "D", "application": "A", "loan": "L", "person": "P", "alert": "AL", "event": "E"}
 
 
@@ -52,12 +68,16 @@ class Words:
     def value(self, name: str) -> str:
         """A value of the system, such as an outcome, as a word; as it is where there is no word for it."""
         text = name.replace("_", " ")
-        return ZH.get(name, ZH.get(text, text)) if self.zh else text
+        return ZH.get(name, ZH.get(text, text)) if self.zh else _ENGLISH.get(name, text)
 
     def word(self, name: str) -> str:
         """A value that stands alone: with a capital, where there are capitals."""
-        said = self.value(name)
-        return said[:1].upper() + said[1:]
+        return self.first(self.value(name))
+
+    @staticmethod
+    def first(text: str) -> str:
+        """A text with a capital, where there are capitals."""
+        return text[:1].upper() + text[1:]
 
     def fact(self, name: str) -> str:
         """A fact's name as words; its unit stands in how the value is written."""
@@ -204,6 +224,13 @@ class Words:
         return f"{year}年{int(month)}月" if self.zh and month.isdigit() else text
 
     # ---- Names
+
+    def cap(self, name: str) -> str:
+        """A cap by what it limits: product instalment, obligor P-8F3K2QXV, each obligor."""
+        kind, _, what = name.partition("/")
+        if what == "*":
+            return self.say("each {kind}").format(kind=self.value(kind))
+        return f"{self.value(kind)} {self.name('person', what) if kind == 'obligor' else what}"
 
     def name(self, kind: str, identity: str | None) -> str:
         """An id for people: D-8F3K2QXV. The whole one stands in the link's title and on its own page."""

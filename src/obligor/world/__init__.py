@@ -1,7 +1,6 @@
-"""The simulated lender's customers: people, cash flows, fraud, misuse of loan money. Ground truth is kept
-apart.
+"""The simulated lender's customers: people, cash flows, fraud, misuse of loan money.
 
-Everything that comes out of this room is labelled simulated.
+Everything that comes out of this room is labelled simulated; its ground truth is kept apart.
 """
 
 from obligor.world.messages import Answer, Request

@@ -22,9 +22,7 @@ DOOR_OPENS, DOOR_CLOSES = 4_000, 46_000
 
 
 def applicants(scene: Scene, draws: np.ndarray) -> list[Moment]:
-    """Today's applications with their times. `draws` holds the day's luck, one row of six numbers per
-    person.
-    """
+    """Today's applications with their times. `draws` is the day's luck, six numbers a person."""
     day = scene.today
     pace = scene.settings.applications_per_year / 365.25 * SEASON[day.month - 1] * WEEKDAY[day.weekday()]
     moments: list[Moment] = []
@@ -46,9 +44,7 @@ def ring_days(scene: Scene) -> Iterator[tuple[int, RingApplies]]:
 
 
 def _appetite(scene: Scene, folk: Folk) -> float:
-    """How ready somebody is to apply: less with loans, hardly after a write-off, not at all while they
-    wait.
-    """
+    """How ready somebody is to apply: less with loans, hardly after a write-off, not while they wait."""
     if folk.pending is not None and not lapsed(scene, scene.state.petitions[folk.pending]):
         return 0.0
     if folk.quiet_until > scene.state.today:

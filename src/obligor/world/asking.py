@@ -44,9 +44,7 @@ _PURPOSE_RISK = {"debt_consolidation": 0.15, "other": 0.10, "education": -0.10, 
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """What became of a person with lenders so far: loans here and elsewhere, what they cost a month,
-    worst days.
-    """
+    """What a person has with lenders: loans here and elsewhere, their monthly cost, worst days late."""
 
     loans: int = 0
     outside: int = 0
@@ -125,9 +123,7 @@ def instalment_minor(amount_minor: int, rate_bp: int, term_months: int) -> int:
 
 
 def _amount(person: Person, term: int, z: float) -> int:
-    """Some months of income, more for longer terms, in round numbers up to the 200,000 of an internet
-    loan.
-    """
+    """Some months of income, more for longer terms, rounded, up to the 200,000 of an internet loan."""
     income = person.income_minor / 100.0
     wanted = 1.55 * income * (term / 12.0) ** 0.65 * exp(0.55 * z)
     if person.ring is not None:

@@ -124,9 +124,7 @@ def weather(on: date, start: date, settings: Settings) -> float:
 
 
 def weight(place: int, lines: int, *, bullet: bool) -> float:
-    """How hard a line of a schedule is to pay, against an instalment: a bullet's interest is easy, its end
-    is not.
-    """
+    """How hard a line is to pay, against an instalment: a bullet's interest is easy, its end is not."""
     if not bullet or lines == 1:
         return 1.0
     return BULLET_END if place == lines - 1 else BULLET_INTEREST
@@ -161,8 +159,10 @@ def prepayment(months: int) -> float:
 
 
 class Now(msgspec.Struct, frozen=True):
-    """A step of a loan: its number from 0, months on book, months since the last due date, the stage of what
-    is unpaid (0 for nothing), the day's climate, and the stress from other loans.
+    """A step of a loan.
+
+    `step` counts from 0; `months` on book, `gap` months since the last due date; `behind` is the stage of
+    what is unpaid, 0 for nothing; `climate` is the day's, `stress` comes from the borrower's other loans.
     """
 
     step: int

@@ -31,9 +31,7 @@ _SIZES: Mapping[str, tuple[int, int]] = {
 
 
 class Counterparty(msgspec.Struct, frozen=True):
-    """A place outside the lender's sight. `label` is what the sender's data say it is: None where they do
-    not.
-    """
+    """A place outside the lender's sight. `label` is what the data say it is, None where they do not."""
 
     name: str
     kind: str

@@ -75,11 +75,11 @@ class Past(msgspec.Struct, frozen=True):
 
 
 def history(seed: int, count: int, start: date, settings: Settings) -> pl.DataFrame:
-    """`count` past applications in order of their dates, 13 to 36 months before `start`; columns as in
-    SCHEMA.
+    """`count` past applications in order of their dates, with the columns of SCHEMA.
 
-    `bad` is 1 where the loan was more than 90 days past due within 12 months on book; all outcomes were
-    known by `start`. Indeterminate loans can be told by `worst_dpd_12m` (30 to 90). Fraud is left out.
+    They were made 13 to 36 months before `start`. `bad` is 1 where the loan was more than 90 days past
+    due within 12 months on book; all outcomes were known by `start`. Indeterminate loans can be told by
+    `worst_dpd_12m` (30 to 90). Fraud is left out.
     """
     # The people are drawn as of the sample's oldest day, so that ages and tenures fit their applications.
     begin = add_months(start, -OLDEST_MONTHS)
@@ -96,17 +96,13 @@ def history(seed: int, count: int, start: date, settings: Settings) -> pl.DataFr
 
 @lru_cache(maxsize=8192)
 def terms_of(product: str, term_months: int, day: date) -> Terms:
-    """The due dates of a loan of the starter products: every month, all of a bullet's principal on the
-    last.
-    """
+    """The due dates of a loan of the starter products: monthly; a bullet's principal on the last."""
     dues = tuple(add_months(day, number) for number in range(1, term_months + 1))
     return Terms(day, dues, bullet=product == "bullet")
 
 
 def _honest(settings: Settings) -> Settings:
-    """The same world without rings, whose cases are taken out of a sample for credit risk, and without a
-    shock.
-    """
+    """The same world without a shock, and without rings: fraud is no case for a credit-risk sample."""
     return Settings(
         **{
             name: getattr(settings, name)

@@ -44,9 +44,7 @@ def account_number(account: str) -> str:
 
 
 def person_payload(person: Person, *, known: bool) -> dict[str, str]:
-    """The `person` of an application. A known person who comes through a partner gives the national id
-    alone.
-    """
+    """The `person` of an application; one who is `known` gives the national id alone."""
     identity = national_id(person)
     if known:
         return {"national_id": identity}

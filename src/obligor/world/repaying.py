@@ -180,9 +180,7 @@ def _plan_step(scene: Scene, debt: Debt, *, behind: bool) -> None:
 
 
 def _set_mood(scene: Scene, debt: Debt, *, behind: bool) -> None:
-    """Trouble shows before it strikes: income falls for most of those who will miss one of the next two
-    dues.
-    """
+    """Trouble shows before it strikes: income falls for most who will miss one of the next two dues."""
     folk = scene.state.folks[debt.person]
     if behind:
         return

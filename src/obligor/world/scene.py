@@ -1,6 +1,4 @@
-"""The stage of one world: who is there, what is known of them, and the only way to say something to the
-lender.
-"""
+"""The stage of one world: who is there, how they stand, and the only way to tell the lender."""
 
 from __future__ import annotations
 
@@ -23,9 +21,7 @@ EARLIEST, LATEST = 3_600, 55_800
 
 
 class Scene:
-    """Mutable state with its outbox. Every transfer goes through here, so that no balance falls below
-    zero.
-    """
+    """The state with its outbox. Every transfer goes through here, so no balance falls below zero."""
 
     def __init__(
         self,
@@ -142,9 +138,7 @@ class Scene:
         return amount
 
     def move(self, leg: Leg) -> int:
-        """Carry out a planned transfer, to a place outside or another seen account; returns how much
-        moved.
-        """
+        """Carry out a planned transfer, outside or to another seen account; returns how much moved."""
         target = Counterparty(leg.target, "", leg.label)
         return self.pay_out(leg.source, leg.amount_minor, target, leg.seconds, memo=leg.memo)
 

@@ -1,5 +1,4 @@
-"""What loan money is used for: the purpose, a detour to a prohibited use, a ring's hub, or an honest
-look-alike.
+"""What loan money is used for: its purpose, a prohibited use, a ring's hub, or an honest look-alike.
 
 Misuse is a chain of transfers: one hop straight to a prohibited place, two over the borrower's own second
 account, three over an accomplice's. Some chains leave the lender's sight before the sink. Shuttlers carry

@@ -1,5 +1,4 @@
-"""What changes in a world: people's standing, applications, debts, balances, and what lies ahead in the
-diary.
+"""What changes in a world: people's standing, applications, debts, balances, and the diary.
 
 Everything here is plain data, so that a world can be written down and taken up again.
 """

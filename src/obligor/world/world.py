@@ -161,9 +161,7 @@ class World:
         return round(1_000_000 * ground.would_have_been(self._scene, petitions[int(number)])[0])
 
     def freeze(self) -> bytes:
-        """The world at rest. `World.thaw` goes on from it with the same requests as the world itself
-        would.
-        """
+        """The world at rest. `World.thaw` goes on from it as the world itself would."""
         scene = self._scene
         written = Written(
             version=WRITTEN,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import msgspec
+from dataclasses import replace
 
 from obligor import decision
 from obligor.app.queries.common import Books, event_row, readable
@@ -14,8 +14,6 @@ from obligor.proof import (
     AuditReport,
     Checkpoint,
     Opening,
-    StoredEntry,
-    Unsealed,
     Verifier,
     audit,
     build_receipt,
@@ -63,25 +61,23 @@ def receipt(books: Books, event_id: str, note: str, vkey: str, disclose: tuple[s
 
 def audited(reader: Reader, tenant: str, vkey: str, *, bodies: bool = True) -> AuditReport:
     """Recompute a tenant's whole log; `bodies` too, where their keys are there."""
-    return audit(
+    report = audit(
         reader.entries(tenant),
         reader.checkpoints(tenant),
         Verifier(vkey),
         tiles=reader.read_tile(tenant),
-        unseal=(lambda entry: _unsealed(reader, tenant, entry)) if bodies else None,
+        unseal=(lambda entry: reader.unsealed(tenant, entry)) if bodies else None,
     )
+    misfiled = reader.misfiled(tenant) if report.ok else None
+    if misfiled is None:
+        return report
+    return replace(report, ok=False, first_bad=misfiled[0], why=misfiled[1])
 
 
 def replayed(books: Books) -> decision.Tally:
     """Make every recorded decision again."""
     events = books.reader.events(books.tenant, types=(ApplicationDecided.TYPE, DrawdownDecided.TYPE))
     return decision.replay_all(events, books.means.artifacts)
-
-
-def _unsealed(reader: Reader, tenant: str, entry: StoredEntry) -> Unsealed | None:
-    envelope = msgspec.json.decode(entry.envelope)
-    opened = reader.opened(tenant, envelope["id"])
-    return None if opened.event.erased else (opened.parts, opened.salt_keys)
 
 
 def _openings(opened: Opened, paths: tuple[str, ...]) -> tuple[Opening, ...]:

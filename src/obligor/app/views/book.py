@@ -122,7 +122,10 @@ class PostingGroup(View, frozen=True, kw_only=True):
 
 
 class DpdPoint(View, frozen=True, kw_only=True):
-    """From this day on, until the next point: days past due at its end, and the outstanding principal."""
+    """The end of a day on which something happened: days past due, and the outstanding principal.
+
+    Between two points the principal stays, and days past due grow by one a day once anything is overdue.
+    """
 
     on: date
     days_past_due: int

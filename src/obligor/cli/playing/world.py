@@ -187,7 +187,8 @@ class WorldPlayer:
 
     def _disbursed(self, day: date, request: Request, response: Mapping[str, Any]) -> Request:
         body = {"loan_id": response["loan_id"], "disbursed_on": day.isoformat()}
-        if account := request.payload.get("account_id"):
+        account = request.payload.get("account_id")
+        if account and response.get("payment_mode") != "entrusted":
             body["account_id"] = account
         application_id = request.payload["application_id"]
         return self._made("loan.disbursed", f"loan.disbursed|{application_id}", day, body)

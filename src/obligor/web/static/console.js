@@ -15,6 +15,11 @@
     next.scrollIntoView({ block: "nearest" });
   };
 
+  // A tab that nobody looks at asks for nothing.
+  document.addEventListener("htmx:before:request", (event) => {
+    if (document.hidden) event.preventDefault();
+  });
+
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.closest("input, select, textarea")) {
