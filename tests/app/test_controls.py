@@ -53,6 +53,7 @@ def test_a_flipped_bit_in_the_log_makes_the_audit_name_the_entry(lender, decided
     size = lender.service.journal.reader().size("main")
     known_seq = {"first": 0, "middle": size // 2, "last": size - 1}[place]
     database = apsw.Connection(str(lender.directory / "journal" / FILE))
+    database.set_busy_timeout(10_000)
     try:
         key = (known_seq,)
         (stored,) = database.execute(f"SELECT {column} FROM event WHERE known_seq = ?", key).fetchone()

@@ -125,6 +125,17 @@ def test_a_store_of_another_release_is_refused(tmp_path: Path) -> None:
         open_reader(tmp_path)
 
 
+def test_a_vault_of_another_release_is_refused(tmp_path: Path) -> None:
+    _filled(tmp_path)
+    connection = apsw.Connection(str(tmp_path / "vault.db"))
+    connection.pragma("user_version", 99)
+    connection.close()
+    with pytest.raises(Conflict, match="format 99"), house(tmp_path):
+        pass
+    with pytest.raises(Conflict, match="format 99"):
+        Vault.open_read_only(tmp_path / "vault.db", FileKeys(tmp_path / "kek"))
+
+
 def test_a_lost_key_file_is_missed(tmp_path: Path) -> None:
     _filled(tmp_path)
     (tmp_path / "kek").rename(tmp_path / "kek.old")

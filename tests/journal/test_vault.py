@@ -103,6 +103,17 @@ def test_the_cache_of_keys_is_bounded(vault: Vault, monkeypatch: pytest.MonkeyPa
     assert len(set(keys)) == 20
 
 
+def test_the_vaults_write_ahead_log_does_not_grow_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "WAL_PAGES", 10)
+    vault = Vault.open(tmp_path / "vault.db", FileKeys(tmp_path / "kek"))
+    for number in range(60):
+        vault.ensure("t", [f"p{number}-{each}" for each in range(5)])
+    assert (tmp_path / "vault.db-wal").stat().st_size < 40 * 8192
+    vault.close()
+
+
 def test_a_vault_has_one_writer(tmp_path: Path, vault: Vault) -> None:
     with pytest.raises(Unavailable):
         Vault.open(tmp_path / "vault.db", FileKeys(tmp_path / "kek"))

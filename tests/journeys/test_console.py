@@ -112,7 +112,7 @@ def test_keys_move_and_open(sign_in, books, server_url):
     tab = sign_in()
     tab.keyboard.press("g")
     tab.keyboard.press("d")
-    tab.wait_for_url("**/decisions")
+    tab.wait_for_url("**/decisions?stage=prelend")
     tab.keyboard.press("j")
     tab.keyboard.press("j")
     tab.keyboard.press("k")

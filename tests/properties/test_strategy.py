@@ -96,6 +96,30 @@ def test_the_emitted_function_answers_what_the_interpreter_answers(name: str) ->
     assert strategy.outcomes[0] in seen
 
 
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_they_agree_at_every_cut_point_and_its_neighbours(name: str) -> None:
+    strategy = STRATEGIES[name]
+    sound = strategy.parse_facts(SOUND[name])
+    points = sorted(cut_points(strategy))
+    outcomes: set[str] = set()
+    for key, item in strategy.inputs.items():
+        lo, hi = item.minimum or 0, item.maximum or 0
+        values: list[Any] = [*item.values, *([None] if item.nullable else [])]
+        values += [True, False] if item.type == "boolean" else []
+        if item.minimum is not None:
+            values += sorted({lo, hi, *(point for point in points if lo <= point <= hi)})
+        for value in values:
+            answer = Scored(600, value if key == "pd_ppm" else 40_000)
+            one, again = (
+                run({**sound, key: value}, lambda _, answer=answer: answer)
+                for run in (strategy.run, strategy.interpret)
+            )
+            assert one == again, (key, value)
+            assert isinstance(one, Outcome)
+            outcomes.add(one.outcome)
+    assert outcomes == set(strategy.outcomes)
+
+
 # ---- formulas against exact arithmetic
 
 
@@ -196,7 +220,7 @@ def compiled(text: str) -> Strategy | None:
 
 
 def visit(node: Node, known: dict[str, Any]) -> Any:
-    """A node's value, and on the way the claim that each that is computed lies within its bounds and 64 bits."""
+    """A node's value; on the way, the claim that all that is computed lies within its bounds and 64 bits."""
     args = node.args
     if node.op is Op.IF:
         visit(args[1] if visit(args[0], known) else args[2], known)

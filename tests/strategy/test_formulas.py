@@ -79,6 +79,8 @@ def test_what_formulas_mean(text: str, result: object) -> None:
         ("1.05 ** a", 4, "1.6289"),
         ("round(1.5 ** 3, 3)", None, "3.375"),
         ("2 ** a", 0, 1024),
+        ("1.5 ** (a - 8)", 1, "2.2"),  # 2.25 to the even
+        ("2.5 ** (a - 8)", 1, "6.2"),  # 6.25 to the even
         ("a ** 0", 0, 1),
     ],
 )
@@ -217,6 +219,7 @@ def test_overflow_is_judged_by_the_declared_bounds() -> None:
     assert value("a * a * a", least=0, most=200_000, a=200_000) == 8_000_000_000_000_000
     # Within the formula 64 bits count, for its result 2^53: it has to be written as JSON.
     assert refused("a * a * a", least=0, most=300_000) == "overflow"
+    assert refused("0 - a * a * a", least=0, most=300_000) == "overflow"
     formula("round(a * a * a / 1000)", least=0, most=300_000)
     assert refused("round(a * a * a * 100 / 1000)", least=0, most=2_000_000) == "overflow"
     assert refused("round(a / 3, 12)", least=0, most=10**9) == "overflow"

@@ -89,6 +89,13 @@ def test_the_first_row_that_matches_is_the_one_that_counts(hit: str) -> None:
     assert outcome.trace[1][1] == 3
 
 
+@pytest.mark.parametrize(("bureau", "row", "rate"), [(None, 1, 2000), (300, 2, 1800), (600, 4, 1300)])
+def test_null_has_its_own_row(bureau: int | None, row: int, rate: int) -> None:
+    found = make().run(make().parse_facts(FACTS | {"bureau": bureau}))
+    assert found.trace[1][1] == row
+    assert found.outputs["rate_bp"] == rate
+
+
 def test_a_grid_is_the_table_of_its_cells() -> None:
     strategy = make()
     for work, income in itertools.product(("salaried", "own", "none"), (100_000, 499_999, 500_000)):

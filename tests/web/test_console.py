@@ -1,12 +1,16 @@
 """The console's pages, as a browser without scripts sees them."""
 
 import re
+from datetime import timedelta
 from html import unescape
 
 import pytest
+from msgspec.structs import replace
 
+from obligor.app.views import DpdPoint
 from obligor.kernel import Unavailable, derived_id
 from obligor.web.access import CONSOLE
+from obligor.web.pages import _overdue
 from tests.web.fake_more import FakeService
 
 HREF = re.compile(r'(?:href|action|src|hx-get)="([^"]*)"')
@@ -120,7 +124,7 @@ def test_the_twin_is_what_the_api_answers(page, client, service):
 def test_the_nav_shows_only_what_there_is(page):
     menu = page.get("/").text.partition('<nav class="nav"')[2].partition("</nav>")[0]
     for path in HREF.findall(menu):
-        assert ("GET", path) in CONSOLE or path in {"/openapi.json", "/sign-out"}
+        assert ("GET", path.partition("?")[0]) in CONSOLE or path in {"/openapi.json", "/sign-out"}
 
 
 def test_the_address_is_the_state(page):
@@ -259,6 +263,31 @@ def test_an_id_is_found_whole_or_as_it_is_shown(page, service):
     assert page.get("/find", params={"q": "AL-8F3K2QXV"}).status_code == 404
     page.get("/find", params={"q": "LC-1077501"})
     assert seen == ["8F3K2QXV", "LC-1077501"]
+
+
+def test_days_past_due_grow_by_one_a_day_between_what_happened(service):
+    loan = service.loan("main", service.loan_rows[5].loan_id)
+    first = loan.disbursed_on
+    path = tuple(
+        DpdPoint(on=first + timedelta(days=day), days_past_due=value, principal_minor=1)
+        for day, value in ((0, 0), (45, 14), (50, 5), (60, 15), (62, 0), (90, 0))
+    )
+    corners = _overdue(replace(loan, path=path), first)
+    assert corners == [
+        *[
+            (0, 0),
+            (0, 0),
+            (31, 0),
+            (45, 14),
+            (49, 18),
+            (50, 5),
+            (59, 14),
+            (60, 15),
+            (61, 16),
+            (62, 0),
+            (90, 0),
+        ],
+    ]
 
 
 # ---- Languages

@@ -58,6 +58,29 @@ def test_the_year_goes_without_saying_only_in_its_own_year():
     assert Words("en").brief_day(date(2026, 11, 20)) == "20 Nov 2026"
 
 
+def test_a_cap_is_named_by_what_it_limits():
+    assert EN.cap("product/instalment") == "product instalment"
+    assert EN.cap("obligor/*") == "each obligor"
+    assert EN.cap(f"obligor/{derived_id('x')}").startswith("obligor P-")
+    assert ZH.cap("obligor/*") == "每个债务人"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "written"),
+    [
+        ("income_month_minor", 1_234_50, "1,234.50"),
+        ("loan_share_bp", 3333, "33.33 %"),
+        ("pd_ppm", 64_000, "6.40 %"),
+        ("devices_90d", 3, "3"),
+        ("housing", "self_employed", "self employed"),
+        ("first_payment_missed", True, "yes"),
+        ("months_employed", None, "–"),
+    ],
+)
+def test_a_fact_is_written_by_the_unit_of_its_name(name, value, written):
+    assert EN.of_fact(name, value, "CNY") == written
+
+
 def test_an_id_is_short_with_the_letter_of_its_kind_and_others_stay_whole():
     assert EN.name("decision", derived_id("x")).startswith("D-")
     assert len(EN.name("decision", derived_id("x"))) == 10

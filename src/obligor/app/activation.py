@@ -14,6 +14,7 @@ from obligor.app.proposal import Proposal
 from obligor.journal import Accepted, Command, View
 from obligor.kernel import InvalidInput
 from obligor.scoring import PointsModel
+from obligor.strategy import Strategy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,26 +25,32 @@ __all__ = ["ensure", "use_model", "use_strategy"]
 
 
 def ensure(service: Service) -> None:
-    """Let the settings' strategies decide the stages that nothing decides yet."""
+    """Let the strategies that the settings name decide their stages, if others or none do."""
     active = service.active()
     for stage, name in service.settings.stages.items():
-        if stage not in active.strategies:
-            use_strategy(service, name, stage)
+        compiled = _compiled(name, stage)
+        if active.strategies.get(stage) != compiled.sha256:
+            use_strategy(service, compiled)
 
 
-def use_strategy(service: Service, name: str | Path, stage: str | None = None) -> str:
-    """Compile, keep and activate a strategy: a pack's name or a directory. Returns its digest.
+def use_strategy(service: Service, compiled: Strategy) -> str:
+    """Keep a compiled strategy and let it decide its stage. Returns its digest."""
+    service.means.artifacts.keep_strategy(compiled)
+    _run(service, lambda p: running.activate_strategy(p, compiled))
+    return compiled.sha256
+
+
+def _compiled(name: str, stage: str) -> Strategy:
+    """The strategy of a pack's name or a directory.
 
     Raises:
         StrategyError: it does not compile. InvalidInput: it is for another stage than wanted.
     """
     path = Path(name)
-    compiled = strategy.load(path if path.is_dir() else place(str(name)))
-    if stage is not None and compiled.stage != stage:
+    compiled = strategy.load(path if path.is_dir() else place(name))
+    if compiled.stage != stage:
         raise InvalidInput.field(f"stages.{stage}", compiled.name, f"a strategy whose stage is {stage}")
-    service.means.artifacts.keep_strategy(compiled)
-    _run(service, lambda p: running.activate_strategy(p, compiled))
-    return compiled.sha256
+    return compiled
 
 
 def use_model(service: Service, model: PointsModel, version: str, known_on: date | None = None) -> str:

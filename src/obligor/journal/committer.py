@@ -126,15 +126,16 @@ class Committer:
         except StoreFailed as error:
             self._drop_group()
             _log.error("a group of %d commands was not written: %s", len(commands), error)
-            return [Unavailable("the store is out of reach; nothing was written") for _ in commands]
+            return [Unavailable("the store is out of reach; try again later") for _ in commands]
         except InvariantBroken:
             self._drop_group()
             raise
         except Exception as error:  # noqa: BLE001  a bug in a command's consequences
             self._drop_group()
             if len(commands) > 1:
-                # Whose fault it is shows when each goes alone; the others must not suffer.
-                return [outcome for command in commands for outcome in self._process_group([command])]
+                # Whose fault it is shows when the group is halved; the others must not suffer.
+                half = len(commands) // 2
+                return [*self.process(commands[:half]), *self.process(commands[half:])]
             # The message could hold what the command says of a person.
             _log.error("a command could not be written: %s", type(error).__name__)
             return [error]

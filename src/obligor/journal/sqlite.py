@@ -20,6 +20,7 @@ __all__ = [
     "OUR_FAULT",
     "DirectoryLock",
     "adopt",
+    "check_version",
     "connect",
     "failing",
     "fetch",
@@ -33,6 +34,7 @@ R = TypeVar("R")
 SYNCHRONOUS = {"OFF": 0, "NORMAL": 1, "FULL": 2, "EXTRA": 3}
 PAGE_BYTES = 8192
 CACHE_KIB = 65_536
+READER_CACHE_KIB = 8_192
 WAL_KEPT_BYTES = 64 << 20
 BUSY_MS = 5_000
 READ_ONLY = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
@@ -79,13 +81,18 @@ def fetch(method: Callable[P, R]) -> Callable[P, R]:
 
 
 def connect(
-    path: Path, *, read_only: bool = False, synchronous: str = "FULL", vfs: str | None = None
+    path: Path,
+    *,
+    read_only: bool = False,
+    synchronous: str = "FULL",
+    wal_pages: int = 0,
+    vfs: str | None = None,
 ) -> apsw.Connection:
     """A connection with our settings in force.
 
     A writer's commit is durable when it returns (WAL, `synchronous=FULL`), deleted rows are overwritten
-    (`secure_delete`), nothing goes to temporary files, and the write-ahead log is moved into the database
-    only when we say so.
+    (`secure_delete`), and nothing goes to temporary files. A commit moves the write-ahead log into the
+    database when it has `wal_pages`; with 0, that happens only when we say so.
 
     Raises:
         NotFound: it is to be read only, and there is no such file.
@@ -102,7 +109,7 @@ def connect(
                 os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
             connection = apsw.Connection(str(path), flags=READ_WRITE, vfs=vfs)
         try:
-            _configure(connection, read_only=read_only, synchronous=synchronous)
+            _configure(connection, None if read_only else synchronous, wal_pages)
         except BaseException:
             connection.close()
             raise
@@ -124,7 +131,7 @@ def _open_to_read(path: Path, vfs: str | None) -> apsw.Connection:
     return connection
 
 
-def _configure(connection: apsw.Connection, *, read_only: bool, synchronous: str) -> None:
+def _configure(connection: apsw.Connection, synchronous: str | None, wal_pages: int) -> None:
     connection.set_busy_timeout(BUSY_MS)
     wanted: dict[str, Any] = {
         "foreign_keys": 1,
@@ -132,17 +139,17 @@ def _configure(connection: apsw.Connection, *, read_only: bool, synchronous: str
         "cell_size_check": 1,
         "temp_store": 2,
         "mmap_size": 0,
-        "cache_size": -CACHE_KIB,
     }
-    if read_only:
-        wanted["query_only"] = 1
+    if synchronous is None:
+        wanted |= {"query_only": 1, "cache_size": -READER_CACHE_KIB}
     else:
         connection.pragma("page_size", PAGE_BYTES)
         wanted |= {
+            "cache_size": -CACHE_KIB,
             "journal_mode": "wal",
             "synchronous": SYNCHRONOUS[synchronous],
             "secure_delete": 1,
-            "wal_autocheckpoint": 0,
+            "wal_autocheckpoint": wal_pages,
             "journal_size_limit": WAL_KEPT_BYTES,
         }
     for name, value in wanted.items():
@@ -150,7 +157,7 @@ def _configure(connection: apsw.Connection, *, read_only: bool, synchronous: str
         found = connection.pragma(name)
         if found != value:
             raise InvariantBroken(f"SQLite has {name}={found!r} where {value!r} was set")
-    if not read_only:
+    if synchronous is not None:
         connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
 
 
@@ -167,6 +174,18 @@ def adopt(connection: apsw.Connection, schema: str, version: int) -> None:
             connection.pragma("user_version", version)
         elif found != version:
             raise Conflict(f"the store has format {found}, this release reads and writes {version}")
+
+
+def check_version(connection: apsw.Connection, version: int) -> None:
+    """See that a file that is only read is of the version we know.
+
+    Raises:
+        Conflict: it was written by another release.
+    """
+    with storage():
+        found = connection.pragma("user_version")
+    if found != version:
+        raise Conflict(f"the store has format {found}, this release reads {version}")
 
 
 def truncate_wal(connection: apsw.Connection) -> bool:

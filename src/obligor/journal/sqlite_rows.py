@@ -11,9 +11,9 @@ from typing import Any
 import apsw
 
 from obligor.journal.schema import FILE, VERSION
-from obligor.journal.sqlite import OUR_FAULT, connect, failing, storage
+from obligor.journal.sqlite import OUR_FAULT, check_version, connect, failing, storage
 from obligor.journal.store import WrongStatement
-from obligor.kernel import Conflict, Unavailable
+from obligor.kernel import Unavailable
 
 __all__ = ["SqliteRows"]
 
@@ -34,11 +34,8 @@ class SqliteRows:
         self._vfs = vfs
         self._free: deque[apsw.Connection] = deque()
         self._closed = False
-        with storage(), self._connection() as connection:
-            found = connection.pragma("user_version")
-        if found != VERSION:
-            self.close()
-            raise Conflict(f"the store has format {found}, this release reads {VERSION}")
+        with self._connection() as connection:
+            check_version(connection, VERSION)
 
     def all(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         """The rows of one of our own statements."""

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from obligor.events import FieldClass
 from obligor.journal.keys import KEY_BYTES, KeyProvider, SystemEntropy
-from obligor.journal.sqlite import DirectoryLock, adopt, connect, fetch, truncate_wal
+from obligor.journal.sqlite import DirectoryLock, adopt, check_version, connect, fetch, truncate_wal
 from obligor.journal.store import StoreFailed
 from obligor.kernel import Entropy, Unavailable
 
@@ -32,6 +32,7 @@ _OUTER = bytes(byte ^ 0x5C for byte in range(256))
 # The owner of the key by which a vault knows the provider that wrapped its keys; no tenant has this name.
 _WHOSE = ""
 RINGS_CACHED = 20_000
+WAL_PAGES = 500
 SCHEMA = """
 CREATE TABLE person_key(
   tenant TEXT NOT NULL, person TEXT NOT NULL, class TEXT NOT NULL,
@@ -145,7 +146,7 @@ class Vault:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = DirectoryLock(path.with_name(path.name + ".lock"))
         try:
-            connection = connect(path, synchronous=synchronous, vfs=vfs)
+            connection = connect(path, synchronous=synchronous, wal_pages=WAL_PAGES, vfs=vfs)
             adopt(connection, SCHEMA, VERSION)
         except BaseException:
             lock.release()
@@ -165,8 +166,11 @@ class Vault:
 
         Raises:
             NotFound: there is none.
+            Conflict: it was written by another release.
         """
-        return cls(connect(path, read_only=True, vfs=vfs), keys, SystemEntropy(), path)
+        connection = connect(path, read_only=True, vfs=vfs)
+        check_version(connection, VERSION)
+        return cls(connection, keys, SystemEntropy(), path)
 
     @property
     def read_only(self) -> bool:

@@ -7,8 +7,8 @@ in late with an earlier value date. Once the principal is repaid nothing falls d
 due date is past, everything still outstanding is due. A write-off does not stop the count: the claim lives
 on until it is closed or recovered. Fees are counted in arrears; in days past due only where asked.
 
-Sources: EBA/GL/2016/07 section 4 (counting), DOMAIN's definition of days past due; the due date as day 0 is
-market practice.
+The due date as day 0 and the oldest arrears first are market practice, and what the EBA's guidelines on the
+definition of default (EBA/GL/2016/07) count from (recalled, not compared with their text).
 """
 
 from __future__ import annotations

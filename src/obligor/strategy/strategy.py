@@ -39,7 +39,7 @@ class Strategy:
             Corrupted: a digest was given and the files are not those it was made of.
         """
         compiled = compile_files(files)
-        if False:
+        if sha256 is not None and compiled.sha256 != sha256:
             raise Corrupted(f"the strategy's files have the digest {compiled.sha256}, not {sha256}")
         declared = compiled.declared
         self.name = declared.name

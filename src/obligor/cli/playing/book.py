@@ -41,6 +41,7 @@ class BookPlayer:
         """Play until the deadline or the book's end; whether the end was reached."""
         for day in _days(self._table.applications()):
             await self._until(day[0].at)
+            await self._flush()
             await self._decide(day)
             if deadline.passed:
                 await self._flush()
