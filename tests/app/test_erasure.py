@@ -209,3 +209,17 @@ def test_an_erasure_holds_after_a_restart(tmp_path, scorecard):
         assert second.loan("main", loan).repaid_minor == before["repaid_minor"]
     finally:
         second.close()
+
+
+def test_a_stored_answer_goes_with_the_person_it_is_about(lender):
+    from tests.app.conftest import application
+
+    sent = application(person={"reference": "answered"}, fields={**FIELDS, **BUREAU})
+    key = {"idempotency-key": "kept-answer"}
+    first = lender.http.post("/v1/applications", json=sent, headers=key)
+    assert first.json()["score"] is not None
+    assert lender.http.post("/v1/applications", json=sent, headers=key).content == first.content
+    erased = {"person_id": first.json()["person_id"], "classes": ["conduct"], "ground": "request"}
+    lender.event("person.erased", erased)
+    again = lender.http.post("/v1/applications", json=sent, headers=key)
+    assert (again.status_code, again.json()["code"]) == (410, "erased")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from obligor.events import CapSet, FeeCharged
+from obligor.events import AlertRaised, CapSet, FeeCharged, SourceAnswered
 from obligor.journal import Accepted, Answer, Command, View
-from obligor.kernel import Conflict, InvalidInput, InvariantBroken, Unavailable
+from obligor.kernel import Conflict, Event, InvalidInput, InvariantBroken, Unavailable
 from tests.journal.support import (
     START,
     TENANT,
@@ -47,6 +47,30 @@ def test_what_is_read_back_is_what_was_folded(tmp_path: Path) -> None:
         h.do(party("p1", name="Wei", phone="138"), fee("l1", 5), answer=seen.extend)
         assert list(h.journal.reader().events(TENANT)) == seen
     assert [event.erased for event in seen] == [frozenset(), frozenset()]
+
+
+def test_a_body_is_folded_in_the_types_it_is_read_back_in(tmp_path: Path) -> None:
+    body = SourceAnswered(application_id="a", name="bureau", facts={})
+    loose = AlertRaised(
+        alert_id="a",
+        kind="fund_use",
+        severity="info",
+        dedupe_key="k",
+        person_id="p1",
+        loan_id=None,
+        amount_minor=None,
+        currency=None,
+        monitor="m",
+        monitor_version="1",
+        events=["e1"],  # type: ignore[arg-type]
+        evidence={"hops": ({"to": "x"}, ("y",))},
+    )
+    seen: list[Event] = []
+    with house(tmp_path) as h:
+        h.do(draft("a/1", body, subjects=("p1",)), draft("a/2", loose, subjects=("p1",)), answer=seen.extend)
+        assert list(h.journal.reader().events(TENANT)) == seen
+    assert seen[1].body.events == ("e1",)
+    assert seen[1].body.evidence == {"hops": [{"to": "x"}, ["y"]]}
 
 
 def test_times_are_kept_in_utc_whatever_zone_they_came_in(tmp_path: Path) -> None:

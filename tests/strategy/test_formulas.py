@@ -231,5 +231,28 @@ def test_a_formula_may_run_over_several_lines() -> None:
     assert value("if a > 0\nthen 1\nelse 2", a=1) == 1
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a + " * 58 + "a",
+        "d * 0.1 + " * 27 + "a",
+        "t and " * 50 + "t",
+        "a = 7 or " * 50 + "t",
+        "(" * 24 + "a" + ")" * 24,
+        "round(" * 24 + "a" + ")" * 24,
+        "if t then 1 else " * 24 + "2",
+        "default(if t then n else " * 5 + "n" + ", 1)" * 5,
+        "not " * 24 + "c in (" + '"red"' + ")",
+    ],
+)
+def test_what_is_within_the_limits_of_depth_compiles_and_runs(text: str) -> None:
+    value(text)
+
+
+@pytest.mark.parametrize("part", ["a + ", "a * 1 - ", "t and ", "t or ", "a ** "])
+def test_a_chain_without_end_is_refused_and_breaks_nothing(part: str) -> None:
+    assert refused(part * (3900 // len(part)) + "a") == "syntax"
+
+
 def test_a_very_long_formula_is_refused() -> None:
     assert refused("a + " * 1200 + "a") == "syntax"

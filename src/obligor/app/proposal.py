@@ -37,7 +37,6 @@ class Proposal:
         self.drafts: list[Draft] = []
         self.events: list[Event] = []
         self.status = 201
-        self.about: str | None = None
         self._states: dict[str, Any] = {}
         self._versions: dict[str, int] = {}
 
@@ -108,4 +107,6 @@ class Proposal:
             first = {"event_id": events[0].id, "known_seq": events[0].known_seq}
             return {"status": status, "body": {**first, **extra}}
 
-        return Accepted(drafts=tuple(self.drafts), answer=answer)
+        # A stored answer holds scores and reasons: it is sealed with the key of the person it is about.
+        person = next((event.subjects[0] for event in self.events if event.subjects), None)
+        return Accepted(drafts=tuple(self.drafts), answer=answer, seal_answer_for=person)

@@ -91,7 +91,9 @@ def resolve_literal(tree: Ast, kind: Type, constants: Mapping[str, Constant]) ->
     if kind.kind is Kind.CATEGORY and tree.op in {"name", "string"}:
         if text not in kind.values:
             listed = ", ".join(kind.values)
-            raise Flaw("unknown-category", f"{text!r} is none of its categories: {listed}", text)
+            raise Flaw(
+                "unknown-category", f"{text!r} is none of the categories that may be here: {listed}", text
+            )
         return text
     if kind.kind is Kind.NUMBER and tree.op == "number":
         return scaled(text, kind.scale)

@@ -226,7 +226,10 @@ class _Checker:
         if a.type.kind is Kind.CATEGORY and not set(a.type.values) & set(b.type.values):
             wide, narrow = (a, b) if len(a.type.values) >= len(b.type.values) else (b, a)
             listed = ", ".join(wide.type.values)
-            raise Flaw("unknown-category", f"{narrow.type.values[0]!r} is none of the categories: {listed}")
+            raise Flaw(
+                "unknown-category",
+                f"{narrow.type.values[0]!r} is none of the categories that may be here: {listed}",
+            )
         if a.type.kind is Kind.NUMBER:
             a, b = arithmetic.aligned(a, b)
         return Node(Op.COMPARE, _truth(tree.op, a.type, b.type), (a, b), name=tree.op)

@@ -18,7 +18,8 @@ __all__ = ["WORDS", "Ast", "Item", "Unary", "parse_formula", "parse_literal", "p
 Found = TypeVar("Found")
 
 MAX_TEXT = 4000
-MAX_DEPTH = 40
+MAX_NESTING = 25
+MAX_LEVELS = 60
 COMPARISONS = ("=", "!=", "<", "<=", ">", ">=")
 # Words that no input, parameter or formula may be called.
 WORDS = frozenset(
@@ -43,6 +44,7 @@ class Ast(msgspec.Struct, frozen=True):
 
     `op` is a literal's kind ("number", "string", "boolean", "null", "date"), "name", "call", "in", "between",
     "if", "neg", or the operator itself. `text` is a literal's text or a name, `items` are the tests of "in".
+    `levels` counts how deep the tree is.
     """
 
     op: str
@@ -51,6 +53,7 @@ class Ast(msgspec.Struct, frozen=True):
     args: tuple[Ast, ...] = ()
     text: str = ""
     items: tuple[Item, ...] = ()
+    levels: int = 1
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -168,13 +171,17 @@ class _Reader:
         return found
 
     def node(self, op: str, start: int, *args: Ast, text: str = "", items: tuple[Item, ...] = ()) -> Ast:
-        return Ast(op, start, self.tokens[self.place - 1].end, args, text, items)
+        levels = 1 + max((arg.levels for arg in args), default=0)
+        if levels > MAX_LEVELS:
+            message = f"more than {MAX_LEVELS} operations one after the other: give a part a name of its own"
+            raise Flaw("syntax", message, self.text[:40])
+        return Ast(op, start, self.tokens[self.place - 1].end, args, text, items, levels)
 
     def nest(self, read: Callable[[], Ast]) -> Ast:
         """Read what lies one level deeper, as far as nesting may go."""
         self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise Flaw("syntax", f"nested deeper than {MAX_DEPTH} levels", self.text[:40])
+        if self.depth > MAX_NESTING:
+            raise Flaw("syntax", f"nested deeper than {MAX_NESTING} levels", self.text[:40])
         tree = read()
         self.depth -= 1
         return tree

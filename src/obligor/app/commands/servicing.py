@@ -54,7 +54,7 @@ def reverse(p: Proposal, body: wire.RepaymentReversed) -> dict[str, Any]:
         raise NotFound("no repayment of that name is known on this loan")
     if p.view.find("replaced", original.id):
         raise Conflict("this repayment is reversed already")
-    reversed_body = loans.reverse(loan, original.body, why=body.why)
+    reversed_body = loans.reverse(loan, original.body, why=body.why, event_id=original.id)
     event = p.add(f"loan/{loan.loan_id}", reversed_body, (loan.person_id,), replaces=original.id)
     return {"loan_id": loan.loan_id, "reversed": event.replaces}
 

@@ -101,7 +101,7 @@ def projection() -> Projection:
 
 
 def _standing(loan: Loan) -> tuple[object, ...]:
-    paid = loan.principal_paid_minor + loan.interest_paid_minor
+    paid = loan.principal_paid_minor + loan.interest_paid_minor + loan.excess_minor
     open_ = loan.status == "open" and loan.principal_left_minor > 0
     place = bisect_right(loan.terms.owed_minor, paid)
     oldest = loan.terms.due_on[min(place, len(loan.terms.due_on) - 1)]
