@@ -51,7 +51,8 @@ class Control:
 
     def close(self) -> None:
         """Stop answering and take the socket away."""
-        self._server.shutdown()
+        if self._thread.is_alive():
+            self._server.shutdown()
         self._server.server_close()
         self._path.unlink(missing_ok=True)
 

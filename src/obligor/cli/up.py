@@ -66,8 +66,8 @@ def up(
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     service = Service(data, settings)
-    control = Control(data, service.keys, settings.tenant)
     try:
+        control = Control(data, service.keys, settings.tenant)
         service.start()
         web = create_app(service)
         metrics = _beside(create_metrics_app(web, service), settings.host, settings.metrics_port)
@@ -80,12 +80,23 @@ def up(
             server_header=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
-        server = Announcing(config, data, metrics, control)
-        server.run()
+        try:
+            Announcing(config, data, metrics, control).run()
+        finally:
+            control.close()
+    except Stopped:
+        pass
     finally:
-        control.close()
         service.close()
     return 0
+
+
+class Stopped(BaseException):
+    """A signal asked the process to end; uvicorn has ended its own part in order and passes it on."""
+
+
+def _stop(_number: int, _frame: Any) -> None:
+    raise Stopped
 
 
 def _beside(application: Any, host: str, port: int) -> int:
@@ -123,5 +134,6 @@ class Announcing(uvicorn.Server):
 
 def main(argv: Sequence[str]) -> int:
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, _stop)
+        signal.signal(signal.SIGTERM, _stop)
     return run(cli, argv)
