@@ -93,13 +93,15 @@ def _one_life(directory: Path, luck: random.Random) -> None:
     assert process.stderr.read() == b""
 
 
-@pytest.mark.parametrize("cycles", [10, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "cycles", [10, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])]
+)
 def test_nothing_acknowledged_is_lost_or_doubled(tmp_path: Path, cycles: int) -> None:
     luck = random.Random(7)
     for _ in range(cycles):
         _one_life(tmp_path, luck)
     acknowledged = _acknowledged(tmp_path)
-    assert len(acknowledged) > 10 * cycles
+    assert len(acknowledged) > 2 * cycles
     with house(tmp_path) as h:
         reader = h.journal.reader()
         events = list(reader.events(TENANT))

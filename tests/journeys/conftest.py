@@ -33,7 +33,9 @@ def axe():
     return path.read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while it is open, Playwright keeps an event loop that other files' tests would run
+# into.
+@pytest.fixture(scope="module")
 def browser(chromium):
     from playwright.sync_api import sync_playwright
 

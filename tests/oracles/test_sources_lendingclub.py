@@ -213,3 +213,13 @@ def test_the_books_totals_are_the_tables_to_the_cent(
     funded = int(raw["funded_amnt"].sum()) * 100
     assert sum(one.principal_minor + one.written_off_minor for one in totals) == funded
     assert sum(one.rounding_minor != 0 for one in totals) < 0.01 * len(totals)
+
+
+def test_no_loan_is_over_before_its_last_payment(book: Book) -> None:
+    for one in book.applications():
+        left = book.terms(one.row).amount_minor
+        for event in book.life(one.row, "loan"):
+            if event["type"] in ("fee.charged", "repayment.received"):
+                assert left > 0, one.row
+            if event["type"] == "repayment.received":
+                left -= event["body"]["allocation"]["principal_minor"]

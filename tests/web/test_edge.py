@@ -92,7 +92,7 @@ def test_every_kind_of_refusal_has_a_status_and_a_title():
             yield from kinds(kind)
 
     for kind in kinds(Refusal):
-        if kind.__module__.startswith("obligor"):
+        if kind.__module__.startswith("obligor.kernel"):
             problem, _ = problems.of(kind("no"), "")
             assert 400 <= problem.status <= 599
             assert problem.title

@@ -16,6 +16,8 @@ that every total holds to the minor unit, and so that nothing is claimed that th
    payments, the rest is in the last payments; if less, as after prepayments, each is reduced in proportion
    (largest remainder). Principal is what remains of each payment, so it sums to the received principal and
    never passes what was lent.
+   A last payment of a repaid loan that would be interest and fees alone takes one minor unit of principal
+   from the payment before it, so that the loan is not over before its last payment.
 5. *Rounding.* A repaid loan whose received principal misses the amount lent by some cents is repaid in full:
    the difference is taken from (or given to) interest, and told as `rounding_minor`.
 6. *Write-off and recovery.* A bad loan is written off when its oldest unpaid due date is
@@ -144,6 +146,8 @@ def rebuild(past: Past, schedule: Sequence[Instalment], rules: Rebuild) -> Life:
     if came_late:
         last.on = own
     interest = _interest(wanted.interest_minor, chunks, schedule)
+    if not past.bad:
+        _end_with_principal(chunks, interest)
     payments = [
         Payment(chunk.on, 0, part, chunk.minor - part) for chunk, part in zip(chunks, interest, strict=True)
     ]
@@ -218,6 +222,22 @@ def _interest(total: int, chunks: Sequence[_Chunk], schedule: Sequence[Instalmen
         due[place] += more
         rest -= more
     return due
+
+
+def _end_with_principal(chunks: Sequence[_Chunk], interest: list[int]) -> None:
+    """See that a loan is not repaid before its last payment: one minor unit of principal waits for it."""
+    if chunks[-1].minor > interest[-1]:
+        return
+    earlier = range(len(chunks) - 2, -1, -1)
+    place = next((index for index in earlier if chunks[index].minor > interest[index]), None)
+    if place is None:
+        return
+    if interest[-1]:
+        interest[-1] -= 1
+        interest[place] += 1
+    else:
+        chunks[-1].minor += 1
+        chunks[place].minor -= 1
 
 
 def _with_fees(payments: list[Payment], fees: int) -> list[Payment]:
