@@ -18,6 +18,8 @@ from obligor.kernel import Conflict, ObligorError
 
 __all__ = ["ApiError", "Client"]
 
+# The pool looks at every connection for every request: more of them are slower.
+CONNECTIONS = 16
 LINES_AT_ONCE = 2000
 TRIES = 6
 
@@ -46,7 +48,7 @@ class Client:
             base_url=url,
             headers={"authorization": f"Bearer {token}"},
             timeout=httpx.Timeout(60, read=600),
-            limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
+            limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
             transport=transport,
             trust_env=False,
         )
