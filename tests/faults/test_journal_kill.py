@@ -90,7 +90,8 @@ def _one_life(directory: Path, luck: random.Random) -> None:
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert process.stderr is not None
-    assert process.stderr.read() == b""
+    told = process.stderr.read().decode()
+    assert told == "", told
 
 
 @pytest.mark.parametrize(

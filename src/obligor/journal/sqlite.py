@@ -122,6 +122,7 @@ def _open_to_read(path: Path, vfs: str | None) -> apsw.Connection:
         raise NotFound(f"there is no {path.name} in {path.parent}")
     connection = apsw.Connection(path.resolve().as_uri(), flags=READ_ONLY, vfs=vfs)
     try:
+        connection.set_busy_timeout(BUSY_MS)
         connection.pragma("schema_version")
     except apsw.CantOpenError:
         connection.close()
