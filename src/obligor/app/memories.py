@@ -53,7 +53,8 @@ class Histories:
         for person in event.subjects:
             if event.type == "party.registered" and event.stream_version == 1:
                 self._keep(person, History(person))
-            if kept := self._kept.get(person):
+            kept = self._kept.get(person)
+            if kept is not None:  # an empty history is one too
                 kept.add(event)
 
     def forget(self, person: str) -> None:

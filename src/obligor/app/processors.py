@@ -217,7 +217,9 @@ class CloseMonitor:
             return
         kind, severity = str(decision.outputs["kind"]), str(decision.outputs["severity"])
         day: date = event.body.day
-        since = day - timedelta(days=facts["days_past_due"])
+        late = facts["days_past_due"]
+        # Arrears are told once for the due date that was missed, a warning about a current loan once a month.
+        since = (day - timedelta(days=late)).isoformat() if late else f"{day:%Y-%m}"
         key = f"{kind}|{loan.loan_id}|{severity}|{since}"
         if p.view.find("alert", key):
             return
