@@ -62,3 +62,15 @@ def test_a_quiet_loan_is_warned_about_once_a_month(lender):
     lender.settle()
     rows = lender.get("/v1/alerts", loan=drawn["loan_id"])["rows"]
     assert len({(row["kind"], row["severity"], row["at"][:7]) for row in rows}) == len(rows)
+
+
+def test_a_scoring_strategy_without_a_model_says_how_to_give_it_one(tmp_path):
+    from tests.app.conftest import Lender, application
+
+    bare = Lender(tmp_path / "var", None)
+    try:
+        refused = bare.http.post("/v1/applications", json=application())
+        assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+        assert "/v1/models" in refused.json()["detail"]
+    finally:
+        bare.close()

@@ -69,6 +69,8 @@ def prelend(p: Proposal, application: Application) -> Decided | Needs:
     """Decide an application from what is known now, the application itself included."""
     strategy = active(p, "prelend")
     scorer = model(p)
+    if strategy.scores and scorer is None:
+        raise Conflict(f"{strategy.name} scores, and no model is registered yet; POST one to /v1/models")
     facts, reads = _applicant_facts(p, application)
     facts = _source_facts(strategy, scorer, application) | facts
     result = decision.decide(facts, strategy, scorer)
