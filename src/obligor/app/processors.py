@@ -22,12 +22,13 @@ from obligor.decision import Decision
 from obligor.events import AlertRaised, ClassChanged, DayClosed
 from obligor.funds import Classes, Hit, Position, Tracer
 from obligor.journal import Accepted, Answer, Command, Journal, View
-from obligor.kernel import Event, derived_id
+from obligor.kernel import Event, Unavailable, derived_id
 from obligor.loans import Loan
 
-__all__ = ["CloseMonitor", "FundsMonitor", "Processor"]
+__all__ = ["CloseMonitor", "FundsMonitor", "Processor", "Watch"]
 
 LOANS_AT_ONCE = 250
+CATCH_UP_SECONDS = 5.0
 log = logging.getLogger("obligor")
 
 
@@ -41,6 +42,36 @@ class Processor(Protocol):
 
     def see(self, events: Sequence[Event]) -> None:
         """Take committed events, in order."""
+
+
+class Watch:
+    """A processor at work: it catches up on a thread of its own, and then sees what is committed since.
+
+    The server need not wait for it: what it reads lies before the place where its subscription begins.
+    """
+
+    def __init__(self, processor: Processor, journal: Journal) -> None:
+        self._processor = processor
+        self._caught_up = threading.Event()
+        self._subscriber = journal.subscribe(self._see, name=processor.name)
+        threading.Thread(target=self._start, name=f"start-{processor.name}", daemon=True).start()
+
+    def behind(self) -> int:
+        """Committed events that it has not seen; at least one while it is catching up."""
+        return self._subscriber.lag() + (not self._caught_up.is_set())
+
+    def _start(self) -> None:
+        try:
+            self._processor.start()
+        except Exception:  # said, and seen as `behind` for as long as it lasts
+            log.exception("a processor could not catch up", extra={"processor": self._processor.name})
+        else:
+            self._caught_up.set()
+
+    def _see(self, events: list[Event]) -> None:
+        if not self._caught_up.wait(CATCH_UP_SECONDS):
+            raise Unavailable(f"the processor {self._processor.name} has not caught up")
+        self._processor.see(events)
 
 
 def _call(means: Means, tenant: str, name: str, now: datetime, at: datetime) -> Call:
@@ -141,6 +172,7 @@ class CloseMonitor:
 
     def __init__(self, means: Means, tenant: str, journal: Journal, now: Callable[[], datetime]) -> None:
         self._means, self._tenant, self._journal, self._now = means, tenant, journal, now
+        self._seen = -1
 
     def start(self) -> None:
         """Rebuild up to the cursor, then catch up."""
@@ -151,8 +183,10 @@ class CloseMonitor:
     def see(self, events: Sequence[Event]) -> None:
         """Take committed events, in order."""
         for event in events:
-            if event.tenant == self._tenant and isinstance(event.body, DayClosed):
+            new = event.tenant == self._tenant and event.known_seq > self._seen
+            if new and isinstance(event.body, DayClosed):
                 self._close(event, event.body.day)
+                self._seen = event.known_seq
 
     def _close(self, event: Event, day: date) -> None:
         """Look at the loans that were open when the day was closed, some at a time, then move the cursor."""

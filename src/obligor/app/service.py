@@ -21,7 +21,7 @@ from obligor.app.keys import Keys
 from obligor.app.memories import Book
 from obligor.app.metrics import Metrics
 from obligor.app.packs import place, reason_texts
-from obligor.app.processors import CloseMonitor, FundsMonitor, Processor
+from obligor.app.processors import CloseMonitor, FundsMonitor, Processor, Watch
 from obligor.app.queries import Queries
 from obligor.app.requests import command_of, event_command
 from obligor.app.service_protocol import Check, Idempotency, Principal, Reply
@@ -35,7 +35,6 @@ from obligor.journal import (
     Command,
     FileKeys,
     Journal,
-    Subscriber,
     Vault,
     View,
     load_signer,
@@ -123,7 +122,7 @@ class Service(Queries):
         self.funds = FundsMonitor(self.means, tenant, self.journal, self.now, classes)
         self.close_monitor = CloseMonitor(self.means, tenant, self.journal, self.now)
         self._processors: tuple[Processor, ...] = (self.funds, self.close_monitor)
-        self._told: list[Subscriber] = []
+        self._watched: list[Watch] = []
         super().__init__(self.means, self.journal, signer.vkey, classes, self.funds.funds_of)
 
     def now(self) -> datetime:
@@ -132,7 +131,7 @@ class Service(Queries):
 
     def behind(self) -> int:
         """Committed events that a processor has not seen yet."""
-        return max((subscriber.lag() for subscriber in self._told), default=0)
+        return max((watch.behind() for watch in self._watched), default=0)
 
     def active(self) -> Book:
         """What decides now, and what the writer knows of the book at a glance."""
@@ -150,9 +149,7 @@ class Service(Queries):
         self.means.catalogue.warm()
         self._warm = True
         activation.ensure(self)
-        for processor in self._processors:
-            processor.start()
-            self._told.append(self.journal.subscribe(processor.see, name=processor.name))
+        self._watched = [Watch(processor, self.journal) for processor in self._processors]
 
     def close(self) -> None:
         """Take nothing more, finish what was taken, let go of the files."""
