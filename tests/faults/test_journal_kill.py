@@ -88,10 +88,11 @@ def _one_life(directory: Path, luck: random.Random) -> None:
         time.sleep(luck.random() * 0.15)
     finally:
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        ended = process.wait()
     assert process.stderr is not None
     told = process.stderr.read().decode()
     assert told == "", told
+    assert ended == -signal.SIGKILL, "it did not live to be killed"
 
 
 @pytest.mark.parametrize(

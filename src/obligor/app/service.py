@@ -39,7 +39,7 @@ from obligor.journal import (
     View,
     load_signer,
 )
-from obligor.kernel import Clock, Entropy, NotFound, Refusal, Unavailable, decode, encode, parse
+from obligor.kernel import Clock, Entropy, NotFound, Refusal, Unavailable, decode, encode, parse, ready
 from obligor.scoring import PointsModel
 
 __all__ = ["OsEntropy", "Service", "WallClock"]
@@ -267,6 +267,9 @@ class _Told(msgspec.Struct):
 
     status: int
     body: msgspec.Raw
+
+
+ready(_Told)
 
 
 def _line(number: int, result: Answer | Exception) -> tuple[str, bytes]:

@@ -9,7 +9,16 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from obligor.kernel import AmountMinor, AwareTime, Currency, Fact, Ident, NonNegativeMinor, Text
+from obligor.kernel import (
+    AmountMinor,
+    AwareTime,
+    Currency,
+    Fact,
+    Ident,
+    NonNegativeMinor,
+    Text,
+    ready,
+)
 
 __all__ = [
     "EVENT_BODIES",
@@ -305,3 +314,5 @@ EVENT_BODIES: Mapping[str, type[WireBody]] = {
     "transfer.posted": TransferPosted,
     "transfer.reversed": TransferReversed,
 }
+
+ready(PersonRef, ApplicationRequest, DrawdownRequest, EventRequest, ModelRequest, *EVENT_BODIES.values())

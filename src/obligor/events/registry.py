@@ -10,7 +10,7 @@ import msgspec
 
 from obligor.events import lending, parties, running, servicing, watching
 from obligor.events.classes import FieldClass, classes_of
-from obligor.kernel import Body, Conflict, Corrupted
+from obligor.kernel import Body, Conflict, Corrupted, ready
 
 __all__ = ["BODIES", "UPCASTERS", "Parts", "body_type", "join", "split"]
 
@@ -30,6 +30,7 @@ def _declared(*modules: ModuleType) -> dict[str, type[Body]]:
 
 # The current schema of each type.
 BODIES: Mapping[str, type[Body]] = _declared(parties, lending, servicing, watching, running)
+ready(*BODIES.values())
 
 # From (type, schema) to the fields of schema + 1. Empty until a schema changes; nothing is ever taken out.
 UPCASTERS: Mapping[tuple[str, int], Upcaster] = {}

@@ -58,6 +58,7 @@ from obligor.kernel.validation import (
     NonNegativeMinor,
     Text,
     decode,
+    ready,
 )
 
 __all__ = [
@@ -111,6 +112,7 @@ __all__ = [
     "format_minor",
     "is_business_day",
     "parse",
+    "ready",
     "round_half_even",
     "sha256_hex",
     "short",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import types
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
@@ -24,6 +25,7 @@ __all__ = [
     "NonNegativeMinor",
     "Text",
     "decode",
+    "ready",
 ]
 
 T = TypeVar("T")
@@ -86,6 +88,17 @@ def decode(data: Any, type: type[T]) -> T:  # noqa: A002
     if late:
         raise _refusal(late)
     return found
+
+
+def ready(*types: Any) -> None:
+    """Let msgspec learn of types before they are used; to be called where they are declared.
+
+    It learns of a struct when it first reads one, and the process crashes when two threads do so at once
+    (msgspec 0.22). While a module is imported, nobody else has its types yet.
+    """
+    for each in types:
+        with contextlib.suppress(msgspec.ValidationError):
+            msgspec.convert(None, each)
 
 
 def _refusal(violations: tuple[Violation, ...]) -> InvalidInput:
