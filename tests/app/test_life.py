@@ -169,6 +169,9 @@ def test_one_life_from_application_to_recovery_is_right_at_each_step(lender, mon
     end = lender.get(f"/v1/loans/{loan}")
     assert (end["status"], end["recovered_minor"], end["outstanding_minor"]) == ("written_off", 250_000, 0)
 
+    year = lender.get("/v1/overview", on="2026-12-31", days=365)
+    assert [sum(band[name] for band in year["bands"]) for name in ("decided", "observed", "bad")] == [1, 1, 1]
+
     # The partner carries 70 % of every posting, to the minor unit.
     for group in end["postings"]:
         assert sum(line["amount_minor"] for line in group["lines"]) == 0

@@ -18,11 +18,8 @@ COLOUR = Type(Kind.CATEGORY, values=("red", "green", "self-made"), nullable=True
 DAY = Type(Kind.DATE, 0, -10_000, 40_000)
 
 
-def test_of(text: str, kind: Type, value: object) -> bool:
+def holds(text: str, kind: Type, value: object) -> bool:
     return matches(resolve(parse_unary(text), kind, PARAMETERS), value)  # type: ignore[arg-type]
-
-
-test_of.__test__ = False  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -57,8 +54,8 @@ test_of.__test__ = False  # type: ignore[attr-defined]
     ],
 )
 def test_tests_of_numbers(text: str, inside: list, outside: list) -> None:
-    assert [value for value in inside if not test_of(text, SCORE, value)] == []
-    assert [value for value in outside if test_of(text, SCORE, value)] == []
+    assert [value for value in inside if not holds(text, SCORE, value)] == []
+    assert [value for value in outside if holds(text, SCORE, value)] == []
 
 
 @pytest.mark.parametrize(
@@ -73,8 +70,8 @@ def test_tests_of_numbers(text: str, inside: list, outside: list) -> None:
     ],
 )
 def test_tests_of_decimals_are_on_units_of_the_scale(text: str, inside: list, outside: list) -> None:
-    assert [value for value in inside if not test_of(text, RATE, value)] == []
-    assert [value for value in outside if test_of(text, RATE, value)] == []
+    assert [value for value in inside if not holds(text, RATE, value)] == []
+    assert [value for value in outside if holds(text, RATE, value)] == []
 
 
 @pytest.mark.parametrize(
@@ -91,21 +88,21 @@ def test_tests_of_decimals_are_on_units_of_the_scale(text: str, inside: list, ou
     ],
 )
 def test_tests_of_categories(text: str, inside: list, outside: list) -> None:
-    assert [value for value in inside if not test_of(text, COLOUR, value)] == []
-    assert [value for value in outside if test_of(text, COLOUR, value)] == []
+    assert [value for value in inside if not holds(text, COLOUR, value)] == []
+    assert [value for value in outside if holds(text, COLOUR, value)] == []
 
 
 def test_tests_of_booleans_and_dates() -> None:
-    assert test_of("true", boolean(), True)
-    assert not test_of("true", boolean(), False)
-    assert test_of("!= true", boolean(), False)
-    assert test_of("not(true)", boolean(), False)
-    assert test_of("2000-01-01", DAY, 10_957)
-    assert test_of('date("2000-01-01")', DAY, 10_957)
-    assert test_of("< 2000-01-01", DAY, 10_956)
-    assert not test_of("< 2000-01-01", DAY, 10_957)
-    assert test_of("[2000-01-01..2000-01-31]", DAY, 10_987)
-    assert not test_of("[2000-01-01..2000-01-31]", DAY, 10_988)
+    assert holds("true", boolean(), True)
+    assert not holds("true", boolean(), False)
+    assert holds("!= true", boolean(), False)
+    assert holds("not(true)", boolean(), False)
+    assert holds("2000-01-01", DAY, 10_957)
+    assert holds('date("2000-01-01")', DAY, 10_957)
+    assert holds("< 2000-01-01", DAY, 10_956)
+    assert not holds("< 2000-01-01", DAY, 10_957)
+    assert holds("[2000-01-01..2000-01-31]", DAY, 10_987)
+    assert not holds("[2000-01-01..2000-01-31]", DAY, 10_988)
 
 
 @pytest.mark.parametrize(

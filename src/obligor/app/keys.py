@@ -13,12 +13,11 @@ from pathlib import Path
 
 import msgspec
 
-from obligor.app.service_protocol import Principal
+from obligor.app.service_protocol import SCOPES, Principal
 from obligor.kernel import Conflict, InvalidInput, NotFound, decode
 
-__all__ = ["SCOPES", "KeyRecord", "Keys"]
+__all__ = ["KeyRecord", "Keys"]
 
-SCOPES = ("admin", "applications:write", "drawdowns:write", "erase", "events:write", "read")
 TICKET_SECONDS = 3600
 PREFIX = "obl_"
 

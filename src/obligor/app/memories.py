@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from obligor.events import (
-    ClassChanged,
     DayClosed,
     HeadroomReserved,
     LoanClosed,
@@ -26,12 +25,10 @@ from obligor.features import History
 from obligor.journal import Reader
 from obligor.kernel import Event
 
-__all__ = ["Book", "Histories", "Standing"]
+__all__ = ["Book", "Histories"]
 
 HISTORIES_MOST = 100_000
 RECENT_MOST = 65_536
-Standing = tuple[str, int, bool]  # five-tier class, IFRS 9 stage, non-performing
-UNCLASSED: Standing = ("normal", 1, False)
 
 
 class Histories:
@@ -96,14 +93,13 @@ class Histories:
 
 
 class Book:
-    """Which loans are open and how they are classed, whose they are, what decides, which day is closed."""
+    """Which loans are open, whose they are, what decides, which day is closed."""
 
     def __init__(self) -> None:
-        self.open: dict[str, Standing] = {}
+        self.open: dict[str, None] = {}  # in the order of their disbursement
         self.strategies: dict[str, str] = {}
         self.models: dict[str, str] = {}
         self.last_day: date | None = None
-        self.latest_at: datetime | None = None
         self._loans: dict[str, list[str]] = {}
         self._expiring: list[tuple[datetime, str]] = []
 
@@ -112,15 +108,13 @@ class Book:
         """The book that the projections hold."""
         self = cls()
         rows = reader.query(
-            "SELECT loan_id, person_id, status, five_tier, ifrs9_stage, non_performing FROM p_loan"
-            " WHERE tenant = ? ORDER BY known_seq",
+            "SELECT loan_id, person_id, status FROM p_loan WHERE tenant = ? ORDER BY known_seq",
             (tenant,),
         )
         for row in rows:
             self._loans.setdefault(row["person_id"], []).append(row["loan_id"])
             if row["status"] == "open":
-                standing = (row["five_tier"], row["ifrs9_stage"], bool(row["non_performing"]))
-                self.open[row["loan_id"]] = standing
+                self.open[row["loan_id"]] = None
         for row in reader.query("SELECT kind, name, value FROM p_day_active WHERE tenant = ?", (tenant,)):
             self._activate(row["kind"], row["name"], row["value"])
         for row in reader.query(
@@ -130,9 +124,6 @@ class Book:
             expires_at += timedelta(microseconds=row["expires_us"] % 1_000_000)
             self._expiring.append((expires_at, row["application_id"]))
         heapq.heapify(self._expiring)
-        size = reader.size(tenant)
-        if size:
-            self.latest_at = reader.at(tenant, size - 1).at
         return self
 
     def _activate(self, kind: str, name: str, value: str) -> None:
@@ -145,16 +136,12 @@ class Book:
 
     def apply(self, event: Event) -> None:
         """Follow an accepted event."""
-        if self.latest_at is None or event.at > self.latest_at:
-            self.latest_at = event.at
         match event.body:
             case LoanDisbursed() as body:
                 self._loans.setdefault(body.person_id, []).append(body.loan_id)
-                self.open[body.loan_id] = UNCLASSED
+                self.open[body.loan_id] = None
             case LoanClosed() | LoanWrittenOff() as body:
                 self.open.pop(body.loan_id, None)
-            case ClassChanged() as body if body.loan_id in self.open:
-                self.open[body.loan_id] = (body.five_tier, body.ifrs9_stage, body.non_performing)
             case HeadroomReserved() | OfferMade() as body:
                 heapq.heappush(self._expiring, (body.expires_at, body.application_id))
             case StrategyActivated() as body:

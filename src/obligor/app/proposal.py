@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from obligor import loans
@@ -11,7 +11,7 @@ from obligor.app.call import Call
 from obligor.journal import Accepted, View
 from obligor.kernel import Body, Draft, Event, NotFound
 
-__all__ = ["FOLDS", "Proposal"]
+__all__ = ["FOLDS", "Proposal", "fold"]
 
 # The folds of the streams that commands read, by the first part of the stream's name.
 FOLDS: Mapping[str, Callable[[Any, Event], Any]] = {
@@ -22,6 +22,14 @@ FOLDS: Mapping[str, Callable[[Any, Event], Any]] = {
     "loan": loans.apply,
     "person": states.person,
 }
+
+
+def fold(events: Iterable[Event]) -> Any:
+    """What the events of one stream add up to; None without events."""
+    state = None
+    for event in events:
+        state = FOLDS[event.stream.partition("/")[0]](state, event)
+    return state
 
 
 class Proposal:
@@ -62,9 +70,9 @@ class Proposal:
             replaces=draft.replaces,
             body=body,
         )
-        fold = FOLDS.get(stream.partition("/")[0])
-        if fold:
-            self._states[stream] = fold(self.state(stream), event)
+        step = FOLDS.get(stream.partition("/")[0])
+        if step:
+            self._states[stream] = step(self.state(stream), event)
         self._versions[stream] = event.stream_version
         self.drafts.append(draft)
         self.events.append(event)

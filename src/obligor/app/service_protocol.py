@@ -34,7 +34,7 @@ __all__ = ["EVENT_SCOPES", "SCOPES", "Check", "Found", "Idempotency", "Principal
 SCOPES = ("applications:write", "drawdowns:write", "events:write", "read", "erase", "admin")
 
 # Events that need a scope of their own beside `events:write`. Lines are checked by the service.
-EVENT_SCOPES: Mapping[str, str] = {"cap.set": "admin", "person.erased": "erase"}
+EVENT_SCOPES: Mapping[str, str] = {"cap.set": "admin", "day.closed": "admin", "person.erased": "erase"}
 
 # An idempotency key with the SHA-256 (hex) of the body that came with it.
 Idempotency = tuple[str, str]

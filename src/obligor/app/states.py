@@ -107,7 +107,6 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     fields: Mapping[str, Fact]
     device_id: str | None
     received_at: datetime
-    received_event: str
     answered: Mapping[str, Mapping[str, Fact]] = {}
     failed: frozenset[str] = frozenset()
     decision_id: str | None = None
@@ -146,7 +145,6 @@ def _received(event: Event, body: ApplicationReceived) -> Application:
         fields=body.fields,
         device_id=body.device_id,
         received_at=event.at,
-        received_event=event.id,
     )
 
 

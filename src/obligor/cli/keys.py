@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from obligor.app.control import ask
-from obligor.app.keys import SCOPES
+from obligor.app.service_protocol import SCOPES
 from obligor.cli.common import app, run, show
 
 __all__ = ["main"]

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 import msgspec
 
 from obligor.journal import Projecting, Projection, Reader
-from obligor.kernel import Event
+from obligor.kernel import Event, ready
 from obligor.limits import CapBook, Exposure, Limit, Reservation, Row, Usage
 
 __all__ = ["load_caps", "projection"]
 
+ready(Row)
 Statement = tuple[str, tuple[object, ...]]
 
 SCHEMA = """

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from datetime import date, timedelta
 
-from obligor.events import ClassChanged, LoanDisbursed
+from obligor.events import ClassChanged, LoanDisbursed, LoanWrittenOff
 from obligor.journal import Projecting, Projection
 from obligor.kernel import Event
 from obligor.loans import Loan, postings
@@ -13,6 +14,7 @@ from obligor.loans import Loan, postings
 __all__ = ["projection"]
 
 Statement = tuple[str, tuple[object, ...]]
+DEFAULT_DAYS = 90
 
 SCHEMA = """
 CREATE TABLE p_loan (
@@ -23,6 +25,7 @@ CREATE TABLE p_loan (
   oldest_due_on TEXT, paid_minor INTEGER NOT NULL, repaid_minor INTEGER NOT NULL,
   recovered_minor INTEGER NOT NULL, written_off_minor INTEGER NOT NULL,
   five_tier TEXT NOT NULL, ifrs9_stage INTEGER NOT NULL, non_performing INTEGER NOT NULL, class_since TEXT,
+  bad_on TEXT,
   PRIMARY KEY (tenant, loan_id)
 ) WITHOUT ROWID;
 CREATE INDEX p_loan_by_order ON p_loan (tenant, disbursed_on, loan_id);
@@ -40,7 +43,7 @@ CREATE TABLE p_loan_posting (
 CREATE INDEX p_loan_posting_of_loan ON p_loan_posting (tenant, loan_id, known_seq);
 """
 
-NEW = f"INSERT INTO p_loan VALUES ({', '.join('?' * 23)})"
+NEW = f"INSERT INTO p_loan VALUES ({', '.join('?' * 24)})"
 MOVED = (
     "UPDATE p_loan SET status = ?, principal_minor = ?, oldest_due_on = ?, paid_minor = ?, repaid_minor = ?,"
     " recovered_minor = ?, written_off_minor = ? WHERE tenant = ? AND loan_id = ?"
@@ -49,6 +52,7 @@ CLASSED = (
     "UPDATE p_loan SET five_tier = ?, ifrs9_stage = ?, non_performing = ?, class_since = ?"
     " WHERE tenant = ? AND loan_id = ?"
 )
+BAD = "UPDATE p_loan SET bad_on = ? WHERE tenant = ? AND loan_id = ? AND bad_on IS NULL"
 DUE = (
     "INSERT INTO p_loan_due VALUES (?, ?, ?, ?) ON CONFLICT (tenant, loan_id, due_on)"
     " DO UPDATE SET owed_minor = excluded.owed_minor"
@@ -60,7 +64,8 @@ def projection() -> Projection:
     """The tables `p_loan`, `p_loan_due` and `p_loan_posting`.
 
     `oldest_due_on` is the due date that the payments known do not cover, past or to come; on a day after it
-    the loan is that many days past due. `owed_minor` is what has fallen due up to a date in all.
+    the loan is that many days past due. `bad_on` is the first day
+    more than 90 days past due. `owed_minor` is what has fallen due up to a date in all.
     """
 
     def project(event: Event, states: Projecting) -> Iterable[Statement]:
@@ -75,7 +80,12 @@ def projection() -> Projection:
                     yield DUE, (*key, day.isoformat(), owed)
             case ClassChanged() as body:
                 on = body.on.isoformat()
+                yield from _bad(key, body.on, body.days_past_due)
                 yield CLASSED, (body.five_tier, body.ifrs9_stage, int(body.non_performing), on, *key)
+            case LoanWrittenOff() as body:
+                before = body.written_off_on - timedelta(days=1)
+                yield from _bad(key, before, states.before.days_past_due(before))
+                yield MOVED, (*_standing(loan), *key)
             case _:
                 yield MOVED, (*_standing(loan), *key)
         on = loan.booked_on.isoformat()
@@ -98,6 +108,13 @@ def projection() -> Projection:
             )
 
     return Projection(name="loan", schema=SCHEMA, project=project)
+
+
+def _bad(key: tuple[str, str], on: date, days_past_due: int) -> Iterable[Statement]:
+    """The first day on which a loan was more than 90 days past due, as far as a close or a loss shows it."""
+    over = days_past_due - DEFAULT_DAYS
+    if over > 0:
+        yield BAD, ((on - timedelta(days=over - 1)).isoformat(), *key)
 
 
 def _standing(loan: Loan) -> tuple[object, ...]:
@@ -135,5 +152,6 @@ def _new(event: Event, loan: Loan) -> tuple[object, ...]:
         "normal",
         1,
         0,
+        None,
         None,
     )

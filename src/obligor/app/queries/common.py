@@ -13,6 +13,7 @@ import msgspec
 
 from obligor.app import states
 from obligor.app.call import Means
+from obligor.app.proposal import fold
 from obligor.app.stages import words
 from obligor.app.views import EventRow, Reason
 from obligor.events import FieldClass, split
@@ -83,12 +84,7 @@ class Books:
     def application(self, application_id: str) -> tuple[states.Application, list[Event]]:
         """An application's state and its events."""
         events = self.stream(f"application/{application_id}")
-        state: states.Application | None = None
-        for event in events:
-            state = states.application(state, event)
-        if state is None:
-            raise NotFound(f"there is no application {application_id!r}")
-        return state, events
+        return fold(events), events
 
     def reason(self, code: str, model_sha256: str | None = None, points: int | None = None) -> Reason:
         """A code with its words, from the packs and the model that decided."""

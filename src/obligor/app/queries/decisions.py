@@ -39,6 +39,7 @@ REASONS_SHOWN = 8
 def listing(books: Books, filters: DecisionFilters, after: str | None) -> Decisions:
     """Decisions, newest first, with sums over the whole filter."""
     where = _where(books, filters)
+    model = _scoring_now(books)
     sums = books.reader.query(
         "SELECT outcome, COUNT(*) AS count, COALESCE(SUM(asked_minor), 0) AS asked,"
         " COALESCE(SUM(granted_minor), 0) AS granted, CAST(AVG(score) AS INTEGER) AS score,"
@@ -61,7 +62,7 @@ def listing(books: Books, filters: DecisionFilters, after: str | None) -> Decisi
     shown = rows[:PAGE]
     return Decisions(
         filters=filters,
-        rows=tuple(_row(books, row) for row in shown),
+        rows=tuple(_row(books, row, model) for row in shown),
         total=sum(row["count"] for row in sums),
         next=cursor_of(shown[-1]["known_seq"]) if len(rows) > PAGE else None,
         outcomes=tuple(
@@ -75,8 +76,10 @@ def listing(books: Books, filters: DecisionFilters, after: str | None) -> Decisi
             )
             for row in sums
         ),
-        reasons=tuple(ReasonSum(reason=_reason(books, row["reason"]), count=row["count"]) for row in reasons),
-        choices=_choices(books),
+        reasons=tuple(
+            ReasonSum(reason=books.reason(row["reason"], model), count=row["count"]) for row in reasons
+        ),
+        choices=_choices(books, model),
     )
 
 
@@ -89,7 +92,7 @@ def decided(books: Books, decision_id: str) -> Decision:
     row = books.one("SELECT * FROM p_decision WHERE tenant = ? AND decision_id = ?", decision_id)
     if row is None:
         raise NotFound(f"there is no decision {decision_id!r}")
-    line = _row(books, row)
+    line = _row(books, row, _scoring_now(books))
     event = books.event(row["event_id"])
     body: ApplicationDecided | DrawdownDecided = event.body
     strategy = books.means.artifacts.strategy(body.strategy_sha256)
@@ -121,6 +124,7 @@ def decided(books: Books, decision_id: str) -> Decision:
 def application(books: Books, application_id: str) -> Application:
     """One application and what became of it."""
     state, events = books.application(application_id)
+    model = _scoring_now(books)
     rows = books.rows(
         "SELECT * FROM p_decision WHERE tenant = ? AND application_id = ? ORDER BY known_seq DESC",
         application_id,
@@ -138,7 +142,7 @@ def application(books: Books, application_id: str) -> Application:
         term_months=state.term_months,
         purpose=state.purpose,
         needs=_needs(books, state),
-        decisions=tuple(_row(books, row) for row in rows),
+        decisions=tuple(_row(books, row, model) for row in rows),
         override=_override(events),
         offer=_offer(state),
         contract_id=state.contract_id,
@@ -165,7 +169,7 @@ def _where(books: Books, filters: DecisionFilters) -> Where:
     return where
 
 
-def _row(books: Books, row: dict[str, Any]) -> DecisionRow:
+def _row(books: Books, row: dict[str, Any], model: str | None) -> DecisionRow:
     return DecisionRow(
         decision_id=row["decision_id"],
         event_id=row["event_id"],
@@ -183,20 +187,20 @@ def _row(books: Books, row: dict[str, Any]) -> DecisionRow:
         rate_bp=row["rate_bp"],
         score=row["score"],
         pd_ppm=row["pd_ppm"],
-        reason=_reason(books, row["reason"]) if row["reason"] else None,
+        reason=books.reason(row["reason"], model) if row["reason"] else None,
         strategy=row["strategy"],
         overridden=row["overridden"],
         loan_id=row["loan_id"],
     )
 
 
-def _reason(books: Books, code: str) -> Any:
-    """A code's words; a list looks in the model that scores now, for it has no other."""
+def _scoring_now(books: Books) -> str | None:
+    """The model that scores now: a list looks up the words of all its reasons there."""
     active = books.one("SELECT value FROM p_day_active WHERE tenant = ? AND kind = 'model'")
-    return books.reason(code, active["value"] if active else None)
+    return active["value"] if active else None
 
 
-def _choices(books: Books) -> Choices:
+def _choices(books: Books, model: str | None) -> Choices:
     def distinct(column: str) -> tuple[str, ...]:
         rows = books.rows(
             f"SELECT DISTINCT {column} AS found FROM p_decision"
@@ -209,7 +213,7 @@ def _choices(books: Books) -> Choices:
         outcomes=distinct("outcome"),
         products=distinct("product"),
         channels=distinct("channel"),
-        reasons=tuple(_reason(books, code) for code in distinct("reason")),
+        reasons=tuple(books.reason(code, model) for code in distinct("reason")),
         strategies=distinct("strategy"),
     )
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from obligor import loans
+from obligor.app.proposal import fold
 from obligor.app.queries.common import PAGE, Books, after_of, cursor_of, event_row
 from obligor.app.views import (
     Choices,
@@ -113,7 +113,7 @@ def loan(books: Books, loan_id: str, on: date | None, funds_of: FundsOf) -> Loan
     """One loan at the end of a day, by the events known now."""
     events = books.stream(f"loan/{loan_id}")
     day = on or books.today()
-    state = _fold(events)
+    state: LoanState = fold(events)
     owed = state.outstanding(day)
     classed = state.classification
     body = state.terms.disbursed
@@ -225,21 +225,13 @@ def _distinct(books: Books, column: str) -> tuple[str, ...]:
     return tuple(row["value"] for row in rows)
 
 
-def _fold(events: list[Event]) -> LoanState:
-    state: LoanState | None = None
-    for event in events:
-        state = loans.apply(state, event)
-    assert state is not None  # noqa: S101  a stream has at least one event
-    return state
-
-
 def _as_known(books: Books, events: list[Event], day: date, restated: int) -> int | None:
     """Days past due by what had been recorded when the day ended, where that is another number."""
     zone = ZoneInfo(books.means.settings.zone)
     known = [event for event in events if event.at.astimezone(zone).date() <= day]
     if len(known) in (0, len(events)):
         return None
-    then = _fold(known).days_past_due(day)
+    then: int = fold(known).days_past_due(day)
     return then if then != restated else None
 
 

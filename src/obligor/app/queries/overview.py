@@ -24,7 +24,7 @@ from obligor.app.views import (
     Summary,
 )
 from obligor.funds import Classes
-from obligor.kernel import Event
+from obligor.kernel import Event, add_months
 from obligor.proof import Verifier, open_note
 
 __all__ = ["checkpoint_of", "context", "overview", "summary"]
@@ -186,8 +186,8 @@ def _bands(books: Books, first: date, last: date) -> tuple[BandSum, ...]:
         " SUM(d.outcome = 'refer') AS referred, SUM(d.outcome = 'decline') AS declined,"
         " CAST(AVG(CASE WHEN d.outcome = 'approve' THEN d.granted_minor END) AS INTEGER) AS granted,"
         " CAST(AVG(d.pd_ppm) AS INTEGER) AS pd_ppm,"
-        " SUM(l.loan_id IS NOT NULL AND (l.status = 'written_off' OR l.disbursed_on <= :year)) AS observed,"
-        " SUM(l.loan_id IS NOT NULL AND l.status = 'written_off') AS bad"
+        " SUM(l.loan_id IS NOT NULL AND (l.disbursed_on <= :year OR l.bad_on IS NOT NULL)) AS observed,"
+        " SUM(l.bad_on IS NOT NULL AND l.bad_on <= date(l.disbursed_on, '+12 months')) AS bad"
         " FROM p_decision AS d LEFT JOIN p_loan AS l"
         " ON l.tenant = d.tenant AND l.application_id = d.application_id"
         " WHERE d.tenant = :tenant AND d.stage = 'prelend' AND d.day BETWEEN :first AND :last"
@@ -197,7 +197,7 @@ def _bands(books: Books, first: date, last: date) -> tuple[BandSum, ...]:
             "width": width,
             "first": window[0],
             "last": window[1],
-            "year": (last - timedelta(days=365)).isoformat(),
+            "year": add_months(last, -12).isoformat(),
         },
     )
     return tuple(

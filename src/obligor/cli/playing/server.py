@@ -14,7 +14,7 @@ from typing import Self
 import msgspec
 
 from obligor.app.control import ask
-from obligor.app.keys import SCOPES
+from obligor.app.service_protocol import SCOPES
 from obligor.kernel import Unavailable
 
 __all__ = ["Server"]
