@@ -108,8 +108,8 @@ story:
 lock: $(OK)-uv
 	echo uv | $(LOCK) - --no-annotate -o requirements/uv.txt
 	$(LOCK) pyproject.toml --group build -o requirements/run.txt
-	$(LOCK) pyproject.toml --group build --group test -c requirements/run.txt -o requirements/test.txt
-	$(LOCK) pyproject.toml --group build --group bench -c requirements/test.txt -o requirements/bench.txt
+	$(LOCK) pyproject.toml --extra postgres --extra otel --group build --group test -c requirements/run.txt -o requirements/test.txt
+	$(LOCK) pyproject.toml --extra postgres --group build --group bench -c requirements/test.txt -o requirements/bench.txt
 
 clean:
 	rm -rf $(VENV) node_modules src/obligor/web/static/vendor build dist \

@@ -26,6 +26,7 @@ from obligor.journal import (
     Memory,
     Projection,
     Registry,
+    SqliteBackend,
     States,
     Vault,
     View,
@@ -264,8 +265,11 @@ def house(directory: Path, **more: Any) -> Iterator[House]:
     try:
         changes = more.pop("registry", {})
         made = registry(vault.index_key(TENANT), **changes)
+        settings = {name: more.pop(name) for name in ("synchronous", "vfs") if name in more}
         journal = Journal.open(
-            directory,
+            SqliteBackend(
+                directory, **{name: more.pop(name) for name in ("synchronous", "vfs") if name in more}
+            ),
             made,
             vault,
             more.pop("signer", SIGNER),

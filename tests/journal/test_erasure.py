@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from obligor.events import BODIES, FieldClass, classes_of
-from obligor.journal import Accepted, FileKeys, Vault, View, open_reader
+from obligor.journal import Accepted, FileKeys, SqliteBackend, Vault, View, open_reader
 from obligor.kernel import Body, Gone, InvalidInput, InvariantBroken
 from obligor.proof import Checkpoint, open_note, root_of, verify_inclusion
 from tests.journal.support import (
@@ -294,7 +294,7 @@ def test_a_reader_in_another_process_stops_reading_what_was_erased(tmp_path: Pat
     with house(tmp_path) as h:
         h.do(party("p1"))
         vault = Vault.open_read_only(tmp_path / "vault.db", FileKeys(tmp_path / "kek", create=False))
-        reader = open_reader(tmp_path, vault)
+        reader = open_reader(SqliteBackend(tmp_path), vault)
         assert reader.at(TENANT, 0).body.name == "Wei"
         h.do(erased("p1"))
         assert reader.at(TENANT, 0).body.name is None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from obligor.journal import Answer, FileKeys, Vault, open_reader
+from obligor.journal import Answer, FileKeys, SqliteBackend, Vault, open_reader
 from obligor.journal import queries as q
 from obligor.kernel import NotFound, Unavailable
 from obligor.proof import root_of, verify_inclusion
@@ -133,7 +133,7 @@ def test_many_threads_read_while_one_writes(tmp_path: Path) -> None:
 def test_without_keys_the_log_can_be_read_and_bodies_stay_shut(tmp_path: Path) -> None:
     with house(tmp_path) as h:
         _mixed(h)
-        reader = open_reader(tmp_path)
+        reader = open_reader(SqliteBackend(tmp_path))
         leaves = [entry.leaf for entry in reader.entries(TENANT)]
         verify_inclusion(3, 8, leaves[3], reader.inclusion(TENANT, 3, 8), root_of(leaves))
         assert reader.query("SELECT count(*) AS n FROM p_loan") == [{"n": 2}]
@@ -147,10 +147,10 @@ def test_without_keys_the_log_can_be_read_and_bodies_stay_shut(tmp_path: Path) -
 def test_another_process_reads_beside_the_writer(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path\n"
-        "from obligor.journal import FileKeys, Vault, open_reader\n"
+        "from obligor.journal import FileKeys, SqliteBackend, Vault, open_reader\n"
         "directory = Path(sys.argv[1])\n"
         "vault = Vault.open_read_only(directory / 'vault.db', FileKeys(directory / 'kek', create=False))\n"
-        "reader = open_reader(directory, vault)\n"
+        "reader = open_reader(SqliteBackend(directory), vault)\n"
         "for line in sys.stdin:\n"
         "    print(sum(e.body.amount_minor for e in reader.events(line.strip())), flush=True)\n"
     )

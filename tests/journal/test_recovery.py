@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from obligor.journal import Accepted, FileKeys, Journal, Vault, View, open_reader
+from obligor.journal import Accepted, FileKeys, Journal, SqliteBackend, Vault, View, open_reader
 from obligor.journal.committer import Committer
 from obligor.kernel import Conflict, Corrupted, InvariantBroken, NotFound, Unavailable
 from obligor.proof import Checkpoint, Signer, open_note, root_of
@@ -47,7 +47,7 @@ def test_a_second_opener_is_refused_and_the_first_goes_on(tmp_path: Path) -> Non
 
 def test_a_journal_is_locked_apart_from_its_vault(tmp_path: Path) -> None:
     with house(tmp_path) as h, pytest.raises(Unavailable):
-        Journal.open(tmp_path, None, h.vault, SIGNER, None, None)  # type: ignore[arg-type]
+        Journal.open(SqliteBackend(tmp_path), None, h.vault, SIGNER, None, None)  # type: ignore[arg-type]
 
 
 def test_a_head_that_a_crash_left_unsigned_is_signed_at_the_next_start(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_store_of_another_release_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Conflict, match="format 99"), house(tmp_path):
         pass
     with pytest.raises(Conflict, match="format 99"):
-        open_reader(tmp_path)
+        open_reader(SqliteBackend(tmp_path))
 
 
 def test_a_vault_of_another_release_is_refused(tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_a_broken_invariant_stops_the_journal_and_everybody_is_told(
 
 def test_reading_needs_a_journal(tmp_path: Path) -> None:
     with pytest.raises(NotFound):
-        open_reader(tmp_path)
+        open_reader(SqliteBackend(tmp_path))
     with pytest.raises(NotFound):
         Vault.open_read_only(tmp_path / "vault.db", FileKeys(tmp_path / "kek"))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from obligor.journal import StoreFailed, WrongStatement, open_reader
+from obligor.journal import SqliteBackend, StoreFailed, WrongStatement, open_reader
 from obligor.journal import sqlite as module
 from obligor.journal.sqlite import connect
 from obligor.kernel import InvariantBroken
@@ -138,7 +138,7 @@ def test_a_closed_journal_leaves_one_file_that_reads_alone(tmp_path: Path) -> No
     (copy / "journal.db").write_bytes((tmp_path / "journal.db").read_bytes())
     copy.chmod(0o500)
     try:
-        reader = open_reader(copy)
+        reader = open_reader(SqliteBackend(copy))
         assert reader.size(TENANT) == 1
         reader.close()
     finally:

@@ -11,7 +11,7 @@ from obligor.app.call import Means
 from obligor.app.packs import place, reason_texts
 from obligor.app.queries import Books
 from obligor.app.settings import load
-from obligor.journal import FileKeys, Reader, SystemEntropy, Vault, load_signer, open_reader
+from obligor.journal import FileKeys, Reader, SqliteBackend, SystemEntropy, Vault, load_signer, open_reader
 from obligor.kernel import NotFound
 
 __all__ = ["Opened"]
@@ -39,7 +39,7 @@ class Opened:
         if (directory / "vault" / "vault.sqlite").is_file() and (directory / "keys" / "kek").is_file():
             keys = FileKeys(directory / "keys" / "kek", create=False)
             vault = Vault.open_read_only(directory / "vault" / "vault.sqlite", keys)
-        reader = open_reader(directory / "journal", vault)
+        reader = open_reader(SqliteBackend(directory / "journal"), vault)
         return cls(directory, reader, load(directory).tenant, vault is None)
 
     def vkey(self) -> str:

@@ -35,6 +35,7 @@ from obligor.journal import (
     Command,
     FileKeys,
     Journal,
+    SqliteBackend,
     Vault,
     View,
     load_signer,
@@ -109,7 +110,7 @@ class Service(Queries):
         )
         signer = load_signer(directory / "keys" / "log", settings.deployment, chance)
         self.journal = Journal.open(
-            directory / "journal",
+            SqliteBackend(directory / "journal"),
             registry.build(self.means),
             self._vault,
             signer,

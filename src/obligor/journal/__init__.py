@@ -1,5 +1,6 @@
 """The journal and the vault: what happened, durable before it is answered, and the keys that seal it."""
 
+from obligor.journal.backend import Backend, SqliteBackend
 from obligor.journal.journal import Journal
 from obligor.journal.keys import FileKeys, KeyProvider, SystemEntropy, load_signer
 from obligor.journal.logs import origin
@@ -25,6 +26,7 @@ from obligor.journal.vault import Vault
 __all__ = [
     "Accepted",
     "Answer",
+    "Backend",
     "Command",
     "FileKeys",
     "Fold",
@@ -38,6 +40,7 @@ __all__ = [
     "Projection",
     "Reader",
     "Registry",
+    "SqliteBackend",
     "States",
     "StoreFailed",
     "Subscriber",

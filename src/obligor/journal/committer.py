@@ -29,6 +29,7 @@ from obligor.journal.types import Command, Registry
 from obligor.journal.vault import NO_KEYS, Ring, Vault
 from obligor.journal.view import Cache, TenantGroup
 from obligor.kernel import Clock, Entropy, Event, InvariantBroken, Unavailable, sha256_hex
+from obligor.kernel.failpoints import reach
 from obligor.proof import commit, entry_bytes, leaf_hash
 
 __all__ = ["Committer"]
@@ -142,8 +143,10 @@ class Committer:
         return self._finish(outcomes, group)
 
     def _write_group(self, commands: Sequence[Command]) -> tuple[list[Outcome], Group]:
-        self._store.begin()
+        self._store.begin({command.tenant for command in commands})
+        reach("group.begun")
         outcomes, group = self._fold(commands)
+        reach("group.folded")
         if group.empty:
             self._store.rollback()
         else:
@@ -151,7 +154,9 @@ class Committer:
             for tenant_group in group.tenants.values():
                 self._add(tenant_group, batch)
             self._store.write(batch)
+            reach("group.written")
             self._store.commit()
+            reach("group.committed")
             self._unstored = []
         return outcomes, group
 
@@ -177,11 +182,14 @@ class Committer:
         for tenant_group in group.tenants.values():
             if tenant_group.accepted:
                 self._unstored.append(self._logs.sign(tenant_group.tenant))
+        reach("group.signed")
         for tenant_group in group.tenants.values():
             if tenant_group.accepted:
                 self._publish([numbered.event for numbered in tenant_group.accepted])
+        reach("group.published")
         if group.erasures:
             try:
+                reach("erasure.committed")
                 self._eraser.add(group.erasures)
                 self._eraser.finish()
             except StoreFailed as error:
@@ -200,8 +208,9 @@ class Committer:
 
     def _in_transaction(self, batch: Batch) -> None:
         try:
-            self._store.begin()
+            self._store.begin({row.tenant for row in batch.checkpoints})
             self._store.write(batch)
+            reach("checkpoints.written")
             self._store.commit()
         except StoreFailed:
             self._store.rollback()
@@ -235,6 +244,7 @@ class Committer:
         persons.update(row.person for row in group.answers.values() if row.person is not None)
         ordered = sorted(persons)
         self._vault.ensure(group.tenant, ordered)
+        reach("keys.made")
         return {person: self._vault.ring(group.tenant, person) for person in ordered}
 
     def _event_row(self, numbered: Numbered, rings: dict[str, Ring]) -> EventRow:

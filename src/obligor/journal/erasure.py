@@ -12,6 +12,7 @@ from obligor.journal.store import ErasureRow, Store, StoreFailed
 from obligor.journal.types import Registry
 from obligor.journal.vault import Vault
 from obligor.journal.view import Cache
+from obligor.kernel.failpoints import reach
 
 __all__ = ["Eraser"]
 
@@ -56,11 +57,14 @@ class Eraser:
         while self._with_keys:
             erasure = self._with_keys[0]
             self._vault.erase(erasure.tenant, erasure.person, erasure.classes.split())
+            reach("erasure.keys-destroyed")
             self._forget(erasure)
             self._with_traces.append(self._with_keys.pop(0))
         if self._with_traces and self._purged():
+            reach("erasure.purged")
             while self._with_traces:
                 self._store.erasure_done(self._with_traces[0])
+                reach("erasure.done")
                 del self._with_traces[0]
 
     def _purged(self) -> bool:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Any, Self
 
+from obligor.journal.backend import Backend
 from obligor.journal.committer import Committer
 from obligor.journal.group import Outcome
 from obligor.journal.known import Committed
 from obligor.journal.logs import Logs, check_log
 from obligor.journal.projections import Projector
 from obligor.journal.reader import Reader
-from obligor.journal.sqlite import DirectoryLock
-from obligor.journal.sqlite_rows import SqliteRows
-from obligor.journal.sqlite_store import SqliteStore
+from obligor.journal.store import Rows, Store
 from obligor.journal.subscribers import Subscriber
 from obligor.journal.types import Answer, Command, Memory, Registry
 from obligor.journal.vault import Vault
@@ -26,20 +23,17 @@ from obligor.proof import Signer
 
 __all__ = ["Journal"]
 
-LOCK_FILE = "journal.lock"
 LEAVE_SECONDS = 10.0
 
 
 class Journal:
-    """The append-only record of all tenants in one directory, and what follows from it.
+    """The append-only record of all tenants in one place, and what follows from it.
 
     Every method may be called from any thread.
     """
 
-    def __init__(self, directory: Path, lock: DirectoryLock, store: SqliteStore, vault: Vault) -> None:
+    def __init__(self, store: Store, vault: Vault) -> None:
         """See `open`."""
-        self._directory = directory
-        self._lock = lock
         self._store = store
         self._vault = vault
         self._subscribers: list[Subscriber] = []
@@ -53,53 +47,42 @@ class Journal:
     @classmethod
     def open(  # noqa: PLR0917  clock and entropy are two of what it stands on
         cls,
-        directory: Path,
+        backend: Backend,
         registry: Registry,
         vault: Vault,
         signer: Signer,
         clock: Clock,
         entropy: Entropy,
         *,
-        synchronous: str = "FULL",
         queue_limit: int = QUEUE_LIMIT,
         group_limit: int = GROUP_LIMIT,
-        vfs: str | None = None,
     ) -> Journal:
-        """Open a directory to write, make the journal if there is none.
+        """Open a journal to write, make it if there is none.
 
         Every tenant's tree is checked against its head and its last checkpoint; what a crash left unsigned is
         signed, erasures it left unfinished are finished, projections that changed are filled anew. The vault
         stays the caller's to close, after the journal.
 
         Raises:
-            Unavailable: another process writes the directory.
-            Conflict: it was written by another release, or signed with another key.
+            Unavailable: another process writes it.
+            Conflict: it was written by a newer release, or signed with another key.
             InvariantBroken: it contradicts itself, or lacks what was signed.
             StoreFailed: it cannot be read or written.
         """
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = DirectoryLock(directory / LOCK_FILE)
+        store = backend.writer()
         try:
-            store = SqliteStore.open(directory, synchronous=synchronous, vfs=vfs)
-            try:
-                _sync_directory(directory)
-                journal = cls(directory, lock, store, vault)
-                journal._start(registry, signer, clock, entropy, vfs=vfs)
-                journal._writer = Writer(journal._committer, queue_limit=queue_limit, group_limit=group_limit)
-                journal._writer.start()
-            except BaseException:
-                store.close()
-                raise
+            journal = cls(store, vault)
+            journal._start(backend.rows(), registry, signer, clock, entropy)
+            journal._writer = Writer(journal._committer, queue_limit=queue_limit, group_limit=group_limit)
+            journal._writer.start()
         except BaseException:
-            lock.release()
+            store.close()
             raise
         return journal
 
-    def _start(
-        self, registry: Registry, signer: Signer, clock: Clock, entropy: Entropy, *, vfs: str | None
-    ) -> None:
+    def _start(self, rows: Rows, registry: Registry, signer: Signer, clock: Clock, entropy: Entropy) -> None:
         store, vault = self._store, self._vault
-        self._reader = Reader(SqliteRows(self._directory, vfs=vfs), vault)
+        self._reader = Reader(rows, vault)
         self._logs = Logs(store, signer)
         for head in store.heads():
             check_log(store, self._logs, signer, head.tenant)
@@ -132,7 +115,6 @@ class Journal:
             self._committer.idle()
         self._reader.close()
         self._store.close()
-        self._lock.release()
 
     def __enter__(self) -> Self:
         return self
@@ -222,11 +204,3 @@ class Journal:
         for event in self._reader.events(tenant):
             declared.apply(memory, event)
         return memory
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

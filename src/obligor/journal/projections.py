@@ -14,6 +14,7 @@ from obligor.journal.types import Projection, Registry
 from obligor.journal.vault import Vault
 from obligor.journal.view import SLOTS_CACHED, Slot, fold_stream
 from obligor.kernel import Event, InvariantBroken, NotFound, sha256_hex
+from obligor.kernel.failpoints import reach
 
 __all__ = ["LOOKUPS", "Projector"]
 
@@ -79,6 +80,7 @@ class Projector:
             self._store.make_projection(each.name, _digest(each), each.schema)
         if LOOKUPS in names:
             self._store.clear_lookups()
+        reach("projections.dropped")
         for head in self._store.heads():
             states = _Replay(self._store, self._vault, self._registry, head.tenant)
             for event in states.events(head.size):
@@ -91,6 +93,7 @@ class Projector:
                         for each in found
                     ]
                     self._store.look_up(event, rows)
+        reach("projections.filled")
 
 
 @contextmanager

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from obligor.events import Parts
 from obligor.journal import queries as q
+from obligor.journal.backend import Backend
 from obligor.journal.sealing import commitment_keys, decode_envelope, open_event, open_parts
-from obligor.journal.sqlite_rows import SqliteRows
 from obligor.journal.store import EventRow, Rows
 from obligor.journal.tree import WIDTH
 from obligor.journal.vault import NO_KEYS, Vault
@@ -239,17 +238,17 @@ class Reader:
         return self._vault
 
 
-def open_reader(directory: Path, vault: Vault | None = None, *, vfs: str | None = None) -> Reader:
+def open_reader(backend: Backend, vault: Vault | None = None) -> Reader:
     """Read a journal, beside the process that writes it or alone.
 
     Without a vault (see `Vault.open_read_only`), entries, checkpoints, proofs and projections can be read,
     and bodies stay shut.
 
     Raises:
-        NotFound: there is no journal in the directory.
+        NotFound: there is no journal.
         Conflict: it was written by another release.
     """
-    return Reader(SqliteRows(directory, vfs=vfs), vault)
+    return Reader(backend.rows(), vault)
 
 
 def _entry(row: EventRow) -> StoredEntry:

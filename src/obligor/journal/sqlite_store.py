@@ -12,7 +12,16 @@ import apsw
 from obligor.events import PersonErased
 from obligor.journal import queries as q
 from obligor.journal.schema import FILE, SCHEMA, VERSION
-from obligor.journal.sqlite import BUSY_MS, OUR_FAULT, adopt, connect, failing, fetch, truncate_wal
+from obligor.journal.sqlite import (
+    BUSY_MS,
+    OUR_FAULT,
+    DirectoryLock,
+    adopt,
+    connect,
+    failing,
+    fetch,
+    truncate_wal,
+)
 from obligor.journal.store import (
     AnswerRow,
     Batch,
@@ -38,17 +47,20 @@ PURGE_MS = 250
 class SqliteStore:
     """Implements `Store`. One thread uses it at a time."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, lock: DirectoryLock) -> None:
         """See `open`."""
         self._connection = connection
+        self._lock = lock
         self._execute = connection.execute
         self._wal_pages = 0
         self._moved_pages = 0
         connection.set_wal_hook(self._note_wal)
 
     @classmethod
-    def open(cls, directory: Path, *, synchronous: str = "FULL", vfs: str | None = None) -> SqliteStore:
-        """Open the file, make it if there is none.
+    def open(
+        cls, directory: Path, lock: DirectoryLock, *, synchronous: str = "FULL", vfs: str | None = None
+    ) -> SqliteStore:
+        """Open the file, make it if there is none. The lock is let go of when the store is closed.
 
         Raises:
             Conflict: it was written by another release.
@@ -57,12 +69,12 @@ class SqliteStore:
         path = directory / FILE
         connection = connect(path, synchronous=synchronous, vfs=vfs)
         adopt(connection, SCHEMA, VERSION)
-        return cls(connection)
+        return cls(connection, lock)
 
     # ---- transactions
 
     @fetch
-    def begin(self) -> None:
+    def begin(self, tenants: Iterable[str] | None = None) -> None:  # noqa: ARG002  the file has one lock
         """Takes the write lock at once, so that what is read stays true until the end."""
         self._execute("BEGIN IMMEDIATE")
 
@@ -288,6 +300,7 @@ class SqliteStore:
             pass
         finally:
             self._connection.close()
+            self._lock.release()
 
     def _note_wal(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
         self._wal_pages = pages

@@ -166,8 +166,12 @@ class Store(Protocol):
     Every method may raise StoreFailed.
     """
 
-    def begin(self) -> None:
-        """Start a transaction that writes."""
+    def begin(self, tenants: Iterable[str] | None = None) -> None:
+        """Start a transaction that writes these tenants' logs, or all of them.
+
+        Raises:
+            Unavailable: another process has become their writer.
+        """
         ...
 
     def commit(self) -> None:
