@@ -267,9 +267,7 @@ def house(directory: Path, **more: Any) -> Iterator[House]:
         made = registry(vault.index_key(TENANT), **changes)
         settings = {name: more.pop(name) for name in ("synchronous", "vfs") if name in more}
         journal = Journal.open(
-            SqliteBackend(
-                directory, **{name: more.pop(name) for name in ("synchronous", "vfs") if name in more}
-            ),
+            SqliteBackend(directory, **settings),
             made,
             vault,
             more.pop("signer", SIGNER),
