@@ -22,7 +22,7 @@ CREATE TABLE p_cap (
   PRIMARY KEY (tenant, cap, currency)
 ) WITHOUT ROWID;
 CREATE TABLE p_cap_row (
-  tenant TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, row BLOB NOT NULL,
+  tenant TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, packed BLOB NOT NULL,
   PRIMARY KEY (tenant, kind, name)
 ) WITHOUT ROWID;
 """
@@ -34,7 +34,7 @@ USED = (
 )
 KEPT = (
     "INSERT INTO p_cap_row VALUES (?, ?, ?, ?)"
-    " ON CONFLICT (tenant, kind, name) DO UPDATE SET row = excluded.row"
+    " ON CONFLICT (tenant, kind, name) DO UPDATE SET packed = excluded.packed"
 )
 GONE = "DELETE FROM p_cap_row WHERE tenant = ? AND kind = ? AND name = ?"
 
@@ -52,8 +52,8 @@ def projection() -> Projection:
 
 def load_caps(reader: Reader, tenant: str) -> CapBook:
     """The cap book that the projection holds."""
-    kept = reader.query("SELECT row FROM p_cap_row WHERE tenant = ? ORDER BY kind, name", (tenant,))
-    return CapBook.load(msgspec.json.decode(found["row"], type=Row) for found in kept)
+    kept = reader.query("SELECT packed FROM p_cap_row WHERE tenant = ? ORDER BY kind, name", (tenant,))
+    return CapBook.load(msgspec.json.decode(found["packed"], type=Row) for found in kept)
 
 
 def _statements(tenant: str, row: Row) -> Iterable[Statement]:

@@ -47,7 +47,8 @@ CREATE TABLE p_day_expiring (
 
 ADD = (
     "INSERT INTO p_day VALUES (?, ?, ?, ?, ?) ON CONFLICT (tenant, day, measure)"
-    " DO UPDATE SET count = count + excluded.count, amount_minor = amount_minor + excluded.amount_minor"
+    " DO UPDATE SET count = p_day.count + excluded.count,"
+    " amount_minor = p_day.amount_minor + excluded.amount_minor"
 )
 ACTIVE = (
     "INSERT INTO p_day_active VALUES (?, ?, ?, ?, ?) ON CONFLICT (tenant, kind, name)"

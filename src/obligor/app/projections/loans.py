@@ -22,7 +22,7 @@ CREATE TABLE p_loan (
   person_id TEXT NOT NULL, product TEXT NOT NULL, partner TEXT, currency TEXT NOT NULL,
   disbursed_on TEXT NOT NULL, amount_minor INTEGER NOT NULL, rate_bp INTEGER NOT NULL,
   term_months INTEGER NOT NULL, status TEXT NOT NULL, principal_minor INTEGER NOT NULL,
-  oldest_due_on TEXT, paid_minor INTEGER NOT NULL, repaid_minor INTEGER NOT NULL,
+  oldest_due_day INTEGER, paid_minor INTEGER NOT NULL, repaid_minor INTEGER NOT NULL,
   recovered_minor INTEGER NOT NULL, written_off_minor INTEGER NOT NULL,
   five_tier TEXT NOT NULL, ifrs9_stage INTEGER NOT NULL, non_performing INTEGER NOT NULL, class_since TEXT,
   bad_on TEXT,
@@ -45,7 +45,7 @@ CREATE INDEX p_loan_posting_of_loan ON p_loan_posting (tenant, loan_id, known_se
 
 NEW = f"INSERT INTO p_loan VALUES ({', '.join('?' * 24)})"
 MOVED = (
-    "UPDATE p_loan SET status = ?, principal_minor = ?, oldest_due_on = ?, paid_minor = ?, repaid_minor = ?,"
+    "UPDATE p_loan SET status = ?, principal_minor = ?, oldest_due_day = ?, paid_minor = ?, repaid_minor = ?,"
     " recovered_minor = ?, written_off_minor = ? WHERE tenant = ? AND loan_id = ?"
 )
 CLASSED = (
@@ -63,9 +63,9 @@ POSTED = f"INSERT INTO p_loan_posting VALUES ({', '.join('?' * 11)})"
 def projection() -> Projection:
     """The tables `p_loan`, `p_loan_due` and `p_loan_posting`.
 
-    `oldest_due_on` is the due date that the payments known do not cover, past or to come; on a day after it
-    the loan is that many days past due. `bad_on` is the first day
-    more than 90 days past due. `owed_minor` is what has fallen due up to a date in all.
+    `oldest_due_day` is the due date that the payments known do not cover, past or to come, as its proleptic
+    Gregorian ordinal; on a day after it the loan is that many days past due. `bad_on` is the first day more
+    than 90 days past due. `owed_minor` is what has fallen due up to a date in all.
     """
 
     def project(event: Event, states: Projecting) -> Iterable[Statement]:
@@ -125,7 +125,7 @@ def _standing(loan: Loan) -> tuple[object, ...]:
     return (
         loan.status,
         loan.principal_left_minor if loan.status == "open" else 0,
-        oldest.isoformat() if open_ else None,
+        oldest.toordinal() if open_ else None,
         paid,
         loan.repaid_minor,
         loan.recovered_minor,

@@ -46,7 +46,8 @@ def listing(books: Books, classes: Classes, filters: AlertFilters, after: str | 
     )
     shown = rows[:PAGE]
     kinds = books.rows(
-        "SELECT kind, SUM(disposition IS NULL) AS open, SUM(disposition IS NOT NULL) AS cleared FROM p_alert"
+        "SELECT kind, COUNT(*) FILTER (WHERE disposition IS NULL) AS open,"
+        " COUNT(*) FILTER (WHERE disposition IS NOT NULL) AS cleared FROM p_alert"
         " WHERE tenant = ? GROUP BY kind ORDER BY kind"
     )
     return Alerts(

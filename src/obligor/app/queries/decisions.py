@@ -6,7 +6,7 @@ from typing import Any
 
 from obligor import decision
 from obligor.app.queries import loans
-from obligor.app.queries.common import PAGE, Books, Where, after_of, cursor_of, event_row, moment
+from obligor.app.queries.common import PAGE, Books, Where, after_of, cursor_of, event_row, mean, moment
 from obligor.app.states import Application as ApplicationState
 from obligor.app.views import (
     Application,
@@ -42,8 +42,8 @@ def listing(books: Books, filters: DecisionFilters, after: str | None) -> Decisi
     model = _scoring_now(books)
     sums = books.reader.query(
         "SELECT outcome, COUNT(*) AS count, COALESCE(SUM(asked_minor), 0) AS asked,"
-        " COALESCE(SUM(granted_minor), 0) AS granted, CAST(AVG(score) AS INTEGER) AS score,"
-        f" CAST(AVG(pd_ppm) AS INTEGER) AS pd_ppm FROM p_decision WHERE {where.sql} GROUP BY outcome"
+        f" COALESCE(SUM(granted_minor), 0) AS granted, {mean('score')} AS score,"
+        f" {mean('pd_ppm')} AS pd_ppm FROM p_decision WHERE {where.sql} GROUP BY outcome"
         " ORDER BY count DESC, outcome",
         where.values,
     )

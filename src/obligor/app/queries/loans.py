@@ -29,25 +29,22 @@ from obligor.app.views import (
 from obligor.kernel import Event
 from obligor.loans import Loan as LoanState
 
-__all__ = ["FundsOf", "listing", "loan", "row_of"]
+__all__ = ["STATE", "FundsOf", "day_values", "listing", "loan", "row_of"]
 
 FundsOf = Callable[[str], Funds | None]
 EVENTS_MOST = 200
 POSTINGS_MOST = 60
 # The state of a loan on a day, from its row. Due is strictly before the day it is past.
-DPD = (
-    "CASE WHEN oldest_due_on < :day"
-    " THEN CAST(julianday(:day) - julianday(oldest_due_on) AS INTEGER) ELSE 0 END"
-)
+DPD = "CASE WHEN oldest_due_day < :ordinal THEN :ordinal - oldest_due_day ELSE 0 END"
 STATE = (
     "CASE status WHEN 'closed' THEN 'closed' WHEN 'written_off' THEN 'written_off' ELSE"
     f" CASE WHEN {DPD} = 0 THEN 'current' WHEN {DPD} <= 30 THEN '1-30' WHEN {DPD} <= 60 THEN '31-60'"
     f" WHEN {DPD} <= 90 THEN '61-90' ELSE '90+' END END"
 )
 ARREARS = (
-    f"CASE WHEN {DPD} > 0 THEN MAX(0, COALESCE((SELECT MAX(owed_minor) FROM p_loan_due AS due"
-    " WHERE due.tenant = p_loan.tenant AND due.loan_id = p_loan.loan_id AND due.due_on <= :day), 0)"
-    " - paid_minor) ELSE 0 END"
+    f"CASE WHEN {DPD} > 0 THEN COALESCE((SELECT MAX(owed_minor) - paid_minor FROM p_loan_due AS due"
+    " WHERE due.tenant = p_loan.tenant AND due.loan_id = p_loan.loan_id AND due.due_on <= :day"
+    " AND owed_minor > paid_minor), 0) ELSE 0 END"
 )
 STATES = ("current", "1-30", "31-60", "61-90", "90+", "written_off", "closed")
 
@@ -63,7 +60,7 @@ def listing(books: Books, filters: LoanFilters, after: str | None) -> Loans:
     sums = books.reader.query(
         "SELECT state, COUNT(*) AS count, SUM(amount_minor) AS disbursed,"
         " SUM(principal_minor) AS outstanding,"
-        f" SUM(arrears_minor) AS arrears FROM ({base}) GROUP BY state",
+        f" SUM(arrears_minor) AS arrears FROM ({base}) AS found GROUP BY state",
         values,
     )
     page = base
@@ -100,7 +97,7 @@ def listing(books: Books, filters: LoanFilters, after: str | None) -> Loans:
 
 def row_of(books: Books, loan_id: str) -> LoanRow | None:
     """A loan's line, or None."""
-    values = {"tenant": books.tenant, "day": books.today().isoformat(), "loan": loan_id}
+    values = {"tenant": books.tenant, **day_values(books.today()), "loan": loan_id}
     found = books.reader.query(
         f"SELECT *, {STATE} AS state, {DPD} AS days_past_due, {ARREARS} AS arrears_minor FROM p_loan"
         " WHERE tenant = :tenant AND loan_id = :loan",
@@ -174,7 +171,7 @@ def loan(books: Books, loan_id: str, on: date | None, funds_of: FundsOf) -> Loan
 
 
 def _conditions(tenant: str, filters: LoanFilters, day: date) -> tuple[str, dict[str, Any]]:
-    values: dict[str, Any] = {"tenant": tenant, "day": day.isoformat()}
+    values: dict[str, Any] = {"tenant": tenant, **day_values(day)}
     parts = ["tenant = :tenant"]
     for name, condition, value in (
         ("product", "product = :product", filters.product),
@@ -189,6 +186,11 @@ def _conditions(tenant: str, filters: LoanFilters, day: date) -> tuple[str, dict
             parts.append(condition)
             values[name] = value
     return " AND ".join(parts), values
+
+
+def day_values(day: date) -> dict[str, Any]:
+    """What DPD, STATE and ARREARS have to know of the day they look from."""
+    return {"day": day.isoformat(), "ordinal": day.toordinal()}
 
 
 def _row(row: dict[str, Any]) -> LoanRow:

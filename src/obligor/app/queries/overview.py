@@ -8,8 +8,8 @@ from typing import Any
 
 from obligor import proof
 from obligor.app.queries import alerts
-from obligor.app.queries.common import Books
-from obligor.app.queries.loans import STATE
+from obligor.app.queries.common import Books, mean
+from obligor.app.queries.loans import STATE, day_values
 from obligor.app.views import (
     AlertFilters,
     BandSum,
@@ -32,6 +32,9 @@ __all__ = ["checkpoint_of", "context", "overview", "summary"]
 ALERTS_SHOWN, CAPS_SHOWN, MONTHS_SHOWN = 6, 8, 15
 BAND_POINTS = 40
 BANDS_MOST = 12
+GRANTED = "CASE WHEN d.outcome = 'approve' THEN d.granted_minor END"
+# The same day of the next year, as text that sorts like a date.
+A_YEAR_LATER = "CAST(CAST(substr(l.disbursed_on, 1, 4) AS INTEGER) + 1 AS TEXT) || substr(l.disbursed_on, 5)"
 
 
 def context(books: Books) -> Context:
@@ -182,12 +185,14 @@ def _bands(books: Books, first: date, last: date) -> tuple[BandSum, ...]:
     while (spread["high"] // width) - (spread["low"] // width) >= BANDS_MOST:
         width += BAND_POINTS // 2
     rows = books.reader.query(
-        "SELECT d.score / :width AS band, COUNT(*) AS decided, SUM(d.outcome = 'approve') AS approved,"
-        " SUM(d.outcome = 'refer') AS referred, SUM(d.outcome = 'decline') AS declined,"
-        " CAST(AVG(CASE WHEN d.outcome = 'approve' THEN d.granted_minor END) AS INTEGER) AS granted,"
-        " CAST(AVG(d.pd_ppm) AS INTEGER) AS pd_ppm,"
-        " SUM(l.loan_id IS NOT NULL AND (l.disbursed_on <= :year OR l.bad_on IS NOT NULL)) AS observed,"
-        " SUM(l.bad_on IS NOT NULL AND l.bad_on <= date(l.disbursed_on, '+12 months')) AS bad"
+        "SELECT d.score / :width AS band, COUNT(*) AS decided,"
+        " COUNT(*) FILTER (WHERE d.outcome = 'approve') AS approved,"
+        " COUNT(*) FILTER (WHERE d.outcome = 'refer') AS referred,"
+        " COUNT(*) FILTER (WHERE d.outcome = 'decline') AS declined,"
+        f" {mean(GRANTED)} AS granted,"
+        f" {mean('d.pd_ppm')} AS pd_ppm,"
+        " COUNT(*) FILTER (WHERE l.disbursed_on <= :year OR l.bad_on IS NOT NULL) AS observed,"
+        f" COUNT(*) FILTER (WHERE l.bad_on <= {A_YEAR_LATER}) AS bad"
         " FROM p_decision AS d LEFT JOIN p_loan AS l"
         " ON l.tenant = d.tenant AND l.application_id = d.application_id"
         " WHERE d.tenant = :tenant AND d.stage = 'prelend' AND d.day BETWEEN :first AND :last"
@@ -220,7 +225,7 @@ def _bands(books: Books, first: date, last: date) -> tuple[BandSum, ...]:
 def _caps(books: Books) -> tuple[CapUse, ...]:
     rows = books.rows(
         "SELECT * FROM p_cap WHERE tenant = ? AND limit_minor > 0"
-        " ORDER BY CAST(committed_minor + reserved_minor AS REAL) / limit_minor DESC, cap"
+        " ORDER BY CAST(committed_minor + reserved_minor AS DOUBLE PRECISION) / limit_minor DESC, cap"
         f" LIMIT {CAPS_SHOWN}"
     )
     return tuple(
@@ -239,8 +244,8 @@ def _months(books: Books) -> tuple[MonthSum, ...]:
     rows = books.reader.query(
         "SELECT substr(disbursed_on, 1, 7) AS month, state, COUNT(*) AS loans, SUM(amount_minor) AS amount"
         f" FROM (SELECT disbursed_on, amount_minor, {STATE} AS state FROM p_loan WHERE tenant = :tenant)"
-        " GROUP BY month, state ORDER BY month DESC",
-        {"tenant": books.tenant, "day": books.today().isoformat()},
+        " AS found GROUP BY month, state ORDER BY month DESC",
+        {"tenant": books.tenant, **day_values(books.today())},
     )
     months: dict[str, dict[str, int]] = {}
     for row in rows:
@@ -299,7 +304,7 @@ def _postings(books: Books) -> dict[str, Any]:
 def _counts(books: Books) -> dict[str, int]:
     row = books.one(
         "SELECT COUNT(*) AS decisions,"
-        " COALESCE(SUM(COALESCE(overridden, outcome) = 'approve'), 0) AS approved"
+        " COUNT(*) FILTER (WHERE COALESCE(overridden, outcome) = 'approve') AS approved"
         " FROM p_decision WHERE tenant = ? AND stage = 'prelend'"
     )
     loans = books.one("SELECT COUNT(*) AS loans FROM p_loan WHERE tenant = ?")
