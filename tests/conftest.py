@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.postgres import database, postgres_server
+
+__all__ = ["database", "postgres_server", "shared"]
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # `ci` finds the same examples on every machine; `deep` looks for new ones: HYPOTHESIS_PROFILE=deep.

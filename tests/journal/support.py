@@ -17,6 +17,7 @@ from typing import Any
 from obligor.events import CapSet, DeviceSeen, FeeCharged, PartyRegistered, PersonErased
 from obligor.journal import (
     Accepted,
+    Backend,
     Command,
     FileKeys,
     Fold,
@@ -24,18 +25,21 @@ from obligor.journal import (
     Journal,
     Lookup,
     Memory,
+    PostgresVault,
     Projection,
     Registry,
-    SqliteBackend,
     States,
     Vault,
     View,
+    backend_of,
 )
 from obligor.kernel import Conflict, Draft, Event, derived_id
 from obligor.proof import Signer
 
 TENANT = "north"
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
+# What belongs to the backend and not to the journal.
+SETTINGS = ("synchronous", "vfs", "lease_seconds", "holder")
 SIGNER = Signer("bank.example", bytes(range(32)))
 
 
@@ -109,22 +113,36 @@ class Totals:
         self.devices.pop(person, None)
 
 
+UPSERT_LOAN = (
+    "INSERT INTO p_loan VALUES (?, ?, ?, ?) ON CONFLICT (tenant, loan) "
+    "DO UPDATE SET fees_minor = excluded.fees_minor, fees = excluded.fees"
+)
+UPSERT_PERSON = (
+    "INSERT INTO p_person VALUES (?, ?, ?, ?) ON CONFLICT (tenant, person) "
+    "DO UPDATE SET name = excluded.name, phone = excluded.phone"
+)
+UPSERT_DEVICE = (
+    "INSERT INTO p_person_device VALUES (?, ?, ?, ?) ON CONFLICT (tenant, person, device) "
+    "DO UPDATE SET seen = excluded.seen"
+)
+
+
 def project_loan(event: Event, states: States) -> Iterator[tuple[str, tuple[Any, ...]]]:
     if isinstance(event.body, FeeCharged):
         balance = states.state(event.stream)
         row = (event.tenant, event.body.loan_id, sum(balance.fees), len(balance.fees))
-        yield "INSERT OR REPLACE INTO p_loan VALUES (?, ?, ?, ?)", row
+        yield UPSERT_LOAN, row
 
 
 def project_person(event: Event, states: States) -> Iterator[tuple[str, tuple[Any, ...]]]:
     body = event.body
     if isinstance(body, PartyRegistered):
         row = (event.tenant, body.person_id, body.name, body.phone)
-        yield "INSERT OR REPLACE INTO p_person VALUES (?, ?, ?, ?)", row
-    if isinstance(body, DeviceSeen):
+        yield UPSERT_PERSON, row
+    if isinstance(body, DeviceSeen) and body.device_id is not None:
         seen = states.memory("totals").devices[body.person_id]
         row = (event.tenant, body.person_id, body.device_id, seen)
-        yield "INSERT OR REPLACE INTO p_person_device VALUES (?, ?, ?, ?)", row
+        yield UPSERT_DEVICE, row
     if isinstance(body, PersonErased):
         key = (event.tenant, body.person_id)
         yield "UPDATE p_person SET name = NULL, phone = NULL WHERE tenant = ? AND person = ?", key
@@ -247,7 +265,7 @@ def refusing(why: str = "no") -> Command:
 
 @dataclass
 class House:
-    """A journal with its vault, in a directory."""
+    """A journal with its vault, in a directory or, all but the key file, in a database."""
 
     directory: Path
     journal: Journal
@@ -257,17 +275,26 @@ class House:
         return self.journal.submit(command(*drafts, **more)).result(30)
 
 
+def backend_at(directory: Path, store: str | None, **settings: Any) -> Backend:
+    """The store of a house: in its directory, or in the database at a URL."""
+    return backend_of(store or directory, **settings)
+
+
+def vault_at(directory: Path, store: str | None) -> Path | PostgresVault:
+    return PostgresVault(store) if store else directory / "vault.db"
+
+
 @contextmanager
-def house(directory: Path, **more: Any) -> Iterator[House]:
+def house(directory: Path, *, store: str | None = None, **more: Any) -> Iterator[House]:
     keys = FileKeys(directory / "kek")
     entropy = more.pop("entropy", None) or SeededEntropy(hash(str(directory)) & 0xFFFF)
-    vault = Vault.open(directory / "vault.db", keys, entropy=entropy)
+    vault = Vault.open(vault_at(directory, store), keys, entropy=entropy)
     try:
         changes = more.pop("registry", {})
         made = registry(vault.index_key(TENANT), **changes)
-        settings = {name: more.pop(name) for name in ("synchronous", "vfs") if name in more}
+        settings = {name: more.pop(name) for name in SETTINGS if name in more}
         journal = Journal.open(
-            SqliteBackend(directory, **settings),
+            backend_at(directory, store, **settings),
             made,
             vault,
             more.pop("signer", SIGNER),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,13 +10,15 @@ import msgspec
 import pytest
 
 from obligor.events import BODIES, FieldClass, classes_of
-from obligor.journal import Accepted, FileKeys, SqliteBackend, Vault, View, open_reader
+from obligor.journal import Accepted, FileKeys, Vault, View, open_reader
 from obligor.kernel import Body, Gone, InvalidInput, InvariantBroken
 from obligor.proof import Checkpoint, open_note, root_of, verify_inclusion
+from tests.journal.places import rows_of, words_in_files
 from tests.journal.support import (
     SIGNER,
     TENANT,
     House,
+    backend_at,
     blind,
     cap,
     command,
@@ -30,6 +30,7 @@ from tests.journal.support import (
     party,
     running,
     said,
+    vault_at,
 )
 
 CANARY = "kanarienvogel"
@@ -87,27 +88,6 @@ SECRET_KINDS = [
 ]
 
 
-def _grep(directory: Path, *texts: bytes) -> set[str]:
-    """Names of files that hold one of the texts, looked for in another process.
-
-    To open and close a database file in this one would release SQLite's locks.
-    """
-    script = (
-        "import sys, pathlib\n"
-        "wanted = [bytes.fromhex(text) for text in sys.argv[2:]]\n"
-        "for path in pathlib.Path(sys.argv[1]).rglob('*'):\n"
-        "    data = path.read_bytes() if path.is_file() else b''\n"
-        "    if any(text in data for text in wanted): print(path.name)\n"
-    )
-    found = subprocess.run(
-        [sys.executable, "-c", script, str(directory), *(text.hex() for text in texts)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return set(found.stdout.split())
-
-
 def _fill(h: House) -> None:
     drafts = [draft(f"all/{kind.TYPE}", canaried(kind), subjects=("p1",)) for kind in SECRET_KINDS]
     h.do(*drafts)
@@ -126,45 +106,48 @@ def test_canaries_are_in_every_event_type_with_secrets() -> None:
         assert CANARY.encode() in msgspec.json.encode(canaried(kind)), kind
 
 
-def test_no_file_holds_a_word_of_an_erased_person(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_no_file_holds_a_word_of_an_erased_person(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         _fill(h)
         reader = h.journal.reader()
         # The controls: it can be read before, and a table of names does hold it in clear.
         read = msgspec.json.encode([event.body for event in reader.events(TENANT, subject="p1")])
         assert read.count(CANARY.encode()) > 2 * len(SECRET_KINDS)
-        assert _grep(tmp_path, CANARY.encode())
+        assert words_in_files(tmp_path, store, CANARY.encode())
         h.do(erased("p1"))
-        assert _grep(tmp_path, CANARY.encode()) == set()
+        assert words_in_files(tmp_path, store, CANARY.encode()) == set()
         read = msgspec.json.encode([event.body for event in reader.events(TENANT)])
         assert CANARY.encode() not in read
-    assert _grep(tmp_path, CANARY.encode()) == set()
+    assert words_in_files(tmp_path, store, CANARY.encode()) == set()
 
 
-def test_sealed_classes_are_in_no_file_even_before(tmp_path: Path) -> None:
-    with house(tmp_path, registry={"projections": ()}) as h:
+def test_sealed_classes_are_in_no_file_even_before(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store, registry={"projections": ()}) as h:
         _fill(h)
-        assert _grep(tmp_path, CANARY.encode()) == set()
-        assert _grep(tmp_path, b"party.registered")  # the search does find what is there
+        assert words_in_files(tmp_path, store, CANARY.encode()) == set()
+        assert words_in_files(tmp_path, store, b"party.registered")  # the search does find what is there
 
 
-def test_destroyed_keys_are_in_no_file(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_destroyed_keys_are_in_no_file(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         _fill(h)
         wrapped = [
             row[0]
-            for row in h.vault._connection.execute(
-                "SELECT wrapped FROM person_key WHERE person = 'p1' AND class <> 'money'"
+            for row in rows_of(
+                tmp_path,
+                store,
+                "SELECT wrapped FROM person_key WHERE person = 'p1' AND class <> 'money'",
+                file="vault.db",
             )
         ]
         assert len(wrapped) == 2
-        assert _grep(tmp_path, *wrapped)
+        assert words_in_files(tmp_path, store, *wrapped)
         h.do(erased("p1"))
-        assert _grep(tmp_path, *wrapped) == set()
+        assert words_in_files(tmp_path, store, *wrapped) == set()
 
 
-def test_money_others_and_proofs_stay(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_money_others_and_proofs_stay(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         _fill(h)
         reader = h.journal.reader()
         before = list(reader.entries(TENANT))
@@ -187,8 +170,8 @@ def test_money_others_and_proofs_stay(tmp_path: Path) -> None:
         assert reader.query("SELECT * FROM p_loan ORDER BY loan") == loans
 
 
-def test_erased_classes_are_named_and_have_their_defaults(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_erased_classes_are_named_and_have_their_defaults(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         h.do(party("p1", name="Wei", national_id="1101"), device("p1", "phone"))
         h.do(erased("p1", "identity"))
         registered, seen, _ = h.journal.reader().events(TENANT, subject="p1")
@@ -201,8 +184,8 @@ def test_erased_classes_are_named_and_have_their_defaults(tmp_path: Path) -> Non
     assert (seen.body.device_id, seen.erased) == ("phone", frozenset())
 
 
-def test_what_is_learned_after_the_erasure_is_not_kept(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_what_is_learned_after_the_erasure_is_not_kept(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         h.do(party("p1"))
         h.do(erased("p1"))
         live: list[Any] = []
@@ -216,7 +199,7 @@ def test_what_is_learned_after_the_erasure_is_not_kept(tmp_path: Path) -> None:
         assert entry.computed_leaf() == entry.leaf
 
 
-def test_states_memories_and_lookups_forget(tmp_path: Path) -> None:
+def test_states_memories_and_lookups_forget(tmp_path: Path, store: str | None) -> None:
     def look(view: View) -> Accepted:
         person = view.state("person/p1")
         found = [
@@ -227,7 +210,7 @@ def test_states_memories_and_lookups_forget(tmp_path: Path) -> None:
         ]
         return Accepted((), lambda _: found)
 
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         index = blind(h.vault.index_key(TENANT), "1101")
         h.do(party("p1", national_id="1101"), device("p1", "phone"), fee("l1", 1, source_ref="ab"))
         h.do(device("p2", "tablet"))
@@ -243,11 +226,11 @@ def test_states_memories_and_lookups_forget(tmp_path: Path) -> None:
         assert h.journal.reader().find(TENANT, "source_ref", "ab") is not None
 
 
-def test_an_erasure_ends_its_group_and_the_next_commands_see_it(tmp_path: Path) -> None:
+def test_an_erasure_ends_its_group_and_the_next_commands_see_it(tmp_path: Path, store: str | None) -> None:
     def look(view: View) -> Accepted:
         return Accepted((), lambda _: view.state("person/p1").name)
 
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         outcomes = h.journal.submit_many(
             [
                 command(party("p1")),
@@ -266,8 +249,8 @@ def test_an_erasure_ends_its_group_and_the_next_commands_see_it(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("classes", [("money",), ("identity", "money"), ("open",), ("all",)])
-def test_money_is_not_erased(tmp_path: Path, classes: tuple[str, ...]) -> None:
-    with house(tmp_path) as h:
+def test_money_is_not_erased(tmp_path: Path, store: str | None, classes: tuple[str, ...]) -> None:
+    with house(tmp_path, store=store) as h:
         h.do(party("p1"))
         with pytest.raises(InvalidInput, match="conduct, identity"):
             h.do(erased("p1", *classes))
@@ -275,26 +258,27 @@ def test_money_is_not_erased(tmp_path: Path, classes: tuple[str, ...]) -> None:
         assert h.journal.reader().size(TENANT) == 1
 
 
-def test_nothing_follows_an_erasure_within_its_command(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_nothing_follows_an_erasure_within_its_command(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         with pytest.raises(InvariantBroken):
             h.do(erased("p1"), device("p1", "phone"))
         h.do(device("p1", "phone"), erased("p1"))
 
 
-def test_somebody_never_seen_can_be_erased_and_never_gets_keys(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_somebody_never_seen_can_be_erased_and_never_gets_keys(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         h.do(erased("ghost"))
         h.do(party("ghost"))
         assert h.journal.reader().at(TENANT, 1).body.name is None
         assert h.vault.key(TENANT, "ghost", "identity") is None
 
 
-def test_a_reader_in_another_process_stops_reading_what_was_erased(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_a_reader_in_another_process_stops_reading_what_was_erased(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         h.do(party("p1"))
-        vault = Vault.open_read_only(tmp_path / "vault.db", FileKeys(tmp_path / "kek", create=False))
-        reader = open_reader(SqliteBackend(tmp_path), vault)
+        keys = FileKeys(tmp_path / "kek", create=False)
+        vault = Vault.open_read_only(vault_at(tmp_path, store), keys)
+        reader = open_reader(backend_at(tmp_path, store), vault)
         assert reader.at(TENANT, 0).body.name == "Wei"
         h.do(erased("p1"))
         assert reader.at(TENANT, 0).body.name is None
@@ -302,14 +286,14 @@ def test_a_reader_in_another_process_stops_reading_what_was_erased(tmp_path: Pat
         vault.close()
 
 
-def test_rebuilt_is_live_after_an_erasure(tmp_path: Path) -> None:
+def test_rebuilt_is_live_after_an_erasure(tmp_path: Path, store: str | None) -> None:
     def dump(h: House) -> dict[str, list[dict[str, Any]]]:
         tables = ("p_loan", "p_person", "p_person_device", "lookup")
         return {
             each: h.journal.reader().query(f"SELECT * FROM {each} ORDER BY 1, 2, 3, 4") for each in tables
         }
 
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         _fill(h)
         h.do(erased("p1"))
         h.do(device("p1", "again"), device("p2", "tablet"), fee("l1", 5), cap("c", 1))
@@ -317,11 +301,11 @@ def test_rebuilt_is_live_after_an_erasure(tmp_path: Path) -> None:
         assert all(live[each] for each in ("p_loan", "p_person", "lookup"))
         assert sorted(h.journal.rebuild()) == ["loan", "lookup", "person"]
         assert dump(h) == live
-        assert _grep(tmp_path, CANARY.encode()) == set()
+        assert words_in_files(tmp_path, store, CANARY.encode()) == set()
 
 
-def test_the_answer_to_an_erasure_can_be_kept(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_the_answer_to_an_erasure_can_be_kept(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         h.do(party("p1"))
         first = h.do(erased("p1"), key="k", answer=said)
         assert h.do(erased("p1"), key="k").data == first.data

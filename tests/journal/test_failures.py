@@ -54,8 +54,10 @@ def _state(h: House) -> list[object]:
     return h.journal.submit(running(look)).result(30).value
 
 
-def test_a_full_disk_refuses_the_whole_group_and_work_goes_on_when_there_is_space(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_a_full_disk_refuses_the_whole_group_and_work_goes_on_when_there_is_space(
+    tmp_path: Path, store: str | None
+) -> None:
+    with house(tmp_path, store=store) as h:
         h.do(party("p1"), fee("l1", 1))
         before, note = _state(h), h.journal.checkpoint(TENANT)
         many = [command(fee("l1", n, kind=PADDING), key=f"k{n}") for n in range(2, 60)]
@@ -74,16 +76,16 @@ def test_a_full_disk_refuses_the_whole_group_and_work_goes_on_when_there_is_spac
         assert [entry.known_seq for entry in entries] == list(range(60))
         live = h.journal.reader().query("SELECT * FROM p_loan")
         assert live[0]["fees"] == 59
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         assert h.journal.reader().size(TENANT) == 60
         assert h.journal._logs.tree(TENANT).root() == root_of([entry.leaf for entry in entries])
 
 
-def test_no_event_is_written_whose_keys_could_not_be(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_no_event_is_written_whose_keys_could_not_be(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         h.do(party("p1"))
         persons = [f"somebody-{number}" for number in range(300)]
-        with _full(h.vault._connection):
+        with _full(h.vault._rows._connection):
             outcomes = h.journal.submit_many([command(party(person)) for person in persons]).result(30)
             assert {type(outcome) for outcome in outcomes} == {Unavailable}
             h.do(device("p1", "phone"))
@@ -96,10 +98,12 @@ def test_no_event_is_written_whose_keys_could_not_be(tmp_path: Path) -> None:
         ]
 
 
-def test_an_erasure_whose_keys_cannot_be_destroyed_yet_says_so_and_is_made_good(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_an_erasure_whose_keys_cannot_be_destroyed_yet_says_so_and_is_made_good(
+    tmp_path: Path, store: str | None
+) -> None:
+    with house(tmp_path, store=store) as h:
         h.do(party("p1"))
-        vault = h.vault._connection
+        vault = h.vault._rows._connection
         vault.authorizer = lambda *_: apsw.SQLITE_DENY
         with pytest.raises(Unavailable, match="will be finished"):
             h.do(erased("p1"), key="k")
@@ -122,7 +126,7 @@ def _until(happened) -> None:
     raise AssertionError("it did not happen")
 
 
-def test_a_projections_wrong_statement_fails_its_own_command_alone(tmp_path: Path) -> None:
+def test_a_projections_wrong_statement_fails_its_own_command_alone(tmp_path: Path, store: str | None) -> None:
     def project(event, _states):
         if event.body.amount_minor == 13:
             yield "INSERT INTO p_odd VALUES (?, ?)", (None, 1)
@@ -132,7 +136,7 @@ def test_a_projections_wrong_statement_fails_its_own_command_alone(tmp_path: Pat
             yield "INSERT INTO p_odd VALUES (?, ?)", (event.tenant, event.body.amount_minor)
 
     odd = Projection("odd", "CREATE TABLE p_odd(tenant TEXT NOT NULL, amount INTEGER)", project)
-    with house(tmp_path, registry={"projections": (odd,)}) as h:
+    with house(tmp_path, store=store, registry={"projections": (odd,)}) as h:
         outcomes = h.journal.submit_many([command(fee("l1", n)) for n in (12, 13, 14, 15)]).result(30)
         assert [type(outcome) for outcome in outcomes] == [Answer, WrongStatement, WrongStatement, Answer]
         assert [row["amount"] for row in h.journal.reader().query("SELECT amount FROM p_odd")] == [12, 15]
@@ -140,7 +144,7 @@ def test_a_projections_wrong_statement_fails_its_own_command_alone(tmp_path: Pat
 
 
 def test_a_bug_while_writing_fails_the_commands_it_belongs_to(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, store: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     genuine = Committer._event_row
 
@@ -149,14 +153,14 @@ def test_a_bug_while_writing_fails_the_commands_it_belongs_to(
             raise LookupError
         return genuine(self, numbered, rings)
 
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         monkeypatch.setattr(Committer, "_event_row", sometimes)
         outcomes = h.journal.submit_many([command(fee("l1", n)) for n in (1, 2, 3)]).result(30)
         assert [type(outcome) for outcome in outcomes] == [Answer, LookupError, Answer]
         assert _state(h) == [[1, 3], {"l1": 4}, 2]
 
 
-def test_a_memory_that_fails_half_way_is_made_again(tmp_path: Path) -> None:
+def test_a_memory_that_fails_half_way_is_made_again(tmp_path: Path, store: str | None) -> None:
     def apply(memory, event):
         memory.append(event.body.amount_minor)
         if event.body.amount_minor == 13:
@@ -168,7 +172,7 @@ def test_a_memory_that_fails_half_way_is_made_again(tmp_path: Path) -> None:
     from obligor.journal import Memory
 
     memories = {"amounts": Memory(lambda _tenant: [], apply)}
-    with house(tmp_path, registry={"memories": memories, "projections": PROJECTIONS[:1]}) as h:
+    with house(tmp_path, store=store, registry={"memories": memories, "projections": PROJECTIONS[:1]}) as h:
         outcomes = h.journal.submit_many(
             [running(look), *(command(fee("l1", n)) for n in (12, 13, 14)), running(look)]
         ).result(30)
@@ -176,8 +180,8 @@ def test_a_memory_that_fails_half_way_is_made_again(tmp_path: Path) -> None:
         assert outcomes[-1].value == [12, 14]
 
 
-def test_a_store_that_cannot_be_read_refuses_the_group(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_a_store_that_cannot_be_read_refuses_the_group(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         h.do(fee("l1", 1))
         connection = _store(h)
         connection.authorizer = lambda *_: apsw.SQLITE_DENY
@@ -191,10 +195,10 @@ def test_a_store_that_cannot_be_read_refuses_the_group(tmp_path: Path) -> None:
         assert h.do(fee("l9", 1)).value[0]["known_seq"] == 1
 
 
-def test_a_projection_may_not_make_tables_in_anothers_name(tmp_path: Path) -> None:
+def test_a_projection_may_not_make_tables_in_anothers_name(tmp_path: Path, store: str | None) -> None:
     for schema in ("CREATE TABLE p_other(a)", "CREATE TABLE event2(a)", "CREATE TABLE"):
         bad = replace(PROJECTIONS[0], schema=schema)
-        with pytest.raises(InvariantBroken), house(tmp_path, registry={"projections": (bad,)}):
+        with pytest.raises(InvariantBroken), house(tmp_path, store=store, registry={"projections": (bad,)}):
             pass
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         h.do(fee("l1", 1))

@@ -13,11 +13,13 @@ from obligor.kernel import Conflict, Gone, KeyReused
 from tests.journal.support import TENANT, command, erased, fee, house, once, party, running, said
 
 
-def test_sixty_four_threads_with_one_key_make_one_event_and_get_equal_bytes(tmp_path: Path) -> None:
+def test_sixty_four_threads_with_one_key_make_one_event_and_get_equal_bytes(
+    tmp_path: Path, store: str | None
+) -> None:
     futures: list[Future[Answer]] = []
     barrier = threading.Barrier(64)
 
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
 
         def client(number: int) -> None:
             mine = command(fee("l1", number), key="pay-1")
@@ -36,19 +38,21 @@ def test_sixty_four_threads_with_one_key_make_one_event_and_get_equal_bytes(tmp_
     assert sum(not answer.replayed for answer in answers) == 1
 
 
-def test_a_repeated_key_gets_the_stored_bytes_after_a_restart(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_a_repeated_key_gets_the_stored_bytes_after_a_restart(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         first = h.do(fee("l1", 5), key="k")
         h.do(fee("l1", 6))
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         again = h.do(fee("l1", 5), key="k")
         assert h.journal.reader().size(TENANT) == 2
     assert again.data == first.data
     assert (first.replayed, again.replayed) == (False, True)
 
 
-def test_a_key_with_another_body_is_refused_in_the_group_and_after_it(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_a_key_with_another_body_is_refused_in_the_group_and_after_it(
+    tmp_path: Path, store: str | None
+) -> None:
+    with house(tmp_path, store=store) as h:
         first, within = h.journal.submit_many(
             [command(fee("l1", 5), key="k"), command(fee("l1", 6), key="k", body="other")]
         ).result(30)
@@ -59,13 +63,13 @@ def test_a_key_with_another_body_is_refused_in_the_group_and_after_it(tmp_path: 
     assert isinstance(within, KeyReused)
 
 
-def test_a_refused_attempt_may_be_made_again(tmp_path: Path) -> None:
+def test_a_refused_attempt_may_be_made_again(tmp_path: Path, store: str | None) -> None:
     def once_there_is_a_loan(view: View) -> Accepted:
         if not view.version("loan/l1"):
             raise Conflict("no such loan")
         return Accepted((fee("l1", 2),), said)
 
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         attempt = Command(TENANT, once_there_is_a_loan, idempotency=once("k"))
         with pytest.raises(Conflict):
             h.journal.submit(attempt).result(30)
@@ -74,14 +78,14 @@ def test_a_refused_attempt_may_be_made_again(tmp_path: Path) -> None:
         assert h.journal.submit(attempt).result(30).replayed
 
 
-def test_keys_belong_to_their_tenant(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_keys_belong_to_their_tenant(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         h.do(fee("l1", 5), key="k")
         assert not h.do(fee("l1", 6), key="k", tenant="south").replayed
 
 
-def test_an_answer_without_events_is_kept_too(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_an_answer_without_events_is_kept_too(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         first = h.do(key="k", answer=lambda _: {"nothing": "done"})
         again = h.do(key="k", answer=lambda _: {"nothing": "else"})
     assert again.data == first.data == b'{"nothing":"done"}'
@@ -89,10 +93,12 @@ def test_an_answer_without_events_is_kept_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("said_by", ["command", "accepted"])
-def test_a_personal_answer_is_sealed_and_gone_with_its_person(tmp_path: Path, said_by: str) -> None:
+def test_a_personal_answer_is_sealed_and_gone_with_its_person(
+    tmp_path: Path, store: str | None, said_by: str
+) -> None:
     whose = {"seal_answer_for": "p1"} if said_by == "command" else {"accepted_for": "p1"}
     secret = {"decision": "zebra-striped"}
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         first = h.do(party("p1"), key="k", answer=lambda _: secret, **whose)
         again = h.do(party("p1"), key="k", **whose)
         assert again.data == first.data
@@ -103,14 +109,14 @@ def test_a_personal_answer_is_sealed_and_gone_with_its_person(tmp_path: Path, sa
         with pytest.raises(Gone):
             h.do(party("p1"), key="k", **whose)
         assert h.journal.reader().size(TENANT) == 2
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         with pytest.raises(Gone):
             h.do(party("p1"), key="k", **whose)
         assert h.journal.reader().query("SELECT answer FROM idempotency") == [{"answer": None}]
 
 
-def test_an_answer_about_somebody_erased_is_given_once(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_an_answer_about_somebody_erased_is_given_once(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         h.do(party("p1"))
         h.do(erased("p1"))
         answer = h.do(fee("l1", 3), key="k", seal_answer_for="p1")
@@ -119,8 +125,8 @@ def test_an_answer_about_somebody_erased_is_given_once(tmp_path: Path) -> None:
             h.do(fee("l1", 3), key="k", seal_answer_for="p1")
 
 
-def test_neither_keys_nor_bodies_are_stored_as_they_came(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_neither_keys_nor_bodies_are_stored_as_they_came(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         h.do(fee("l1", 5), key="phone-13800000000", body="b")
         row = h.journal.reader().query("SELECT key, body FROM idempotency")[0]
         assert len(row["key"]) == len(row["body"]) == 64
@@ -128,8 +134,8 @@ def test_neither_keys_nor_bodies_are_stored_as_they_came(tmp_path: Path) -> None
         assert "13800000000" not in row["key"]
 
 
-def test_a_repeated_key_writes_nothing(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_a_repeated_key_writes_nothing(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         h.do(fee("l1", 5), key="k")
         before = h.journal.checkpoint(TENANT)
         h.do(fee("l1", 5), key="k")

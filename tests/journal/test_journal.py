@@ -29,8 +29,10 @@ from tests.journal.support import (
 )
 
 
-def test_events_are_numbered_without_gaps_in_the_order_they_were_accepted(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_events_are_numbered_without_gaps_in_the_order_they_were_accepted(
+    tmp_path: Path, store: str | None
+) -> None:
+    with house(tmp_path, store=store) as h:
         answers = h.journal.submit_many([command(fee("l1", n), fee("l2", n)) for n in range(1, 11)]).result(
             30
         )
@@ -41,15 +43,15 @@ def test_events_are_numbered_without_gaps_in_the_order_they_were_accepted(tmp_pa
     assert [event.stream_version for event in events if event.stream == "loan/l1"] == list(range(1, 11))
 
 
-def test_what_is_read_back_is_what_was_folded(tmp_path: Path) -> None:
+def test_what_is_read_back_is_what_was_folded(tmp_path: Path, store: str | None) -> None:
     seen = []
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         h.do(party("p1", name="Wei", phone="138"), fee("l1", 5), answer=seen.extend)
         assert list(h.journal.reader().events(TENANT)) == seen
     assert [event.erased for event in seen] == [frozenset(), frozenset()]
 
 
-def test_a_body_is_folded_in_the_types_it_is_read_back_in(tmp_path: Path) -> None:
+def test_a_body_is_folded_in_the_types_it_is_read_back_in(tmp_path: Path, store: str | None) -> None:
     body = SourceAnswered(application_id="a", name="bureau", facts={})
     loose = AlertRaised(
         alert_id="a",
@@ -66,16 +68,16 @@ def test_a_body_is_folded_in_the_types_it_is_read_back_in(tmp_path: Path) -> Non
         evidence={"hops": ({"to": "x"}, ("y",))},
     )
     seen: list[Event] = []
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         h.do(draft("a/1", body, subjects=("p1",)), draft("a/2", loose, subjects=("p1",)), answer=seen.extend)
         assert list(h.journal.reader().events(TENANT)) == seen
     assert seen[1].body.events == ("e1",)
     assert seen[1].body.evidence == {"hops": [{"to": "x"}, ["y"]]}
 
 
-def test_times_are_kept_in_utc_whatever_zone_they_came_in(tmp_path: Path) -> None:
+def test_times_are_kept_in_utc_whatever_zone_they_came_in(tmp_path: Path, store: str | None) -> None:
     at = datetime(2026, 3, 1, 8, 30, 0, 123, tzinfo=timezone(timedelta(hours=8)))
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         h.do(fee("l1", 5, at=at))
         event = h.journal.reader().at(TENANT, 0)
     assert event.at == at
@@ -83,8 +85,8 @@ def test_times_are_kept_in_utc_whatever_zone_they_came_in(tmp_path: Path) -> Non
     assert event.recorded_at == START
 
 
-def test_a_refused_command_leaves_nothing_and_harms_nobody(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_a_refused_command_leaves_nothing_and_harms_nobody(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         first, refused, second = h.journal.submit_many(
             [command(fee("l1", 1)), refusing("too late"), command(fee("l1", 2))]
         ).result(30)
@@ -94,14 +96,14 @@ def test_a_refused_command_leaves_nothing_and_harms_nobody(tmp_path: Path) -> No
     assert [first.value[0]["known_seq"], second.value[0]["known_seq"]] == [0, 1]
 
 
-def test_a_commands_bug_is_its_own(tmp_path: Path) -> None:
+def test_a_commands_bug_is_its_own(tmp_path: Path, store: str | None) -> None:
     def broken(_view: View) -> Accepted:
         raise ZeroDivisionError
 
     def late(_events: object) -> None:
         raise LookupError
 
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         outcomes = h.journal.submit_many(
             [
                 command(fee("l1", 1)),
@@ -123,7 +125,9 @@ def test_a_commands_bug_is_its_own(tmp_path: Path) -> None:
     assert [event.body.amount_minor for event in events] == [1, 2]
 
 
-def test_a_command_sees_what_was_accepted_before_it_in_its_own_group(tmp_path: Path) -> None:
+def test_a_command_sees_what_was_accepted_before_it_in_its_own_group(
+    tmp_path: Path, store: str | None
+) -> None:
     def limited(amount: int) -> Command:
         def run(view: View) -> Accepted:
             balance = view.state("loan/l1") or Balance()
@@ -135,20 +139,22 @@ def test_a_command_sees_what_was_accepted_before_it_in_its_own_group(tmp_path: P
 
         return running(run)
 
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         outcomes = h.journal.submit_many([limited(30) for _ in range(5)]).result(30)
         assert [isinstance(outcome, Answer) for outcome in outcomes] == [True, True, True, False, False]
         again = h.journal.submit_many([limited(30), limited(10)]).result(30)
         assert [isinstance(outcome, Answer) for outcome in again] == [False, True]
 
 
-def test_two_commands_of_one_group_cannot_both_take_the_last_of_a_limit(tmp_path: Path) -> None:
+def test_two_commands_of_one_group_cannot_both_take_the_last_of_a_limit(
+    tmp_path: Path, store: str | None
+) -> None:
     def take(view: View) -> Accepted:
         if view.memory("totals").fees.get("l1", 0) >= 50:
             raise Conflict("nothing left")
         return Accepted((fee("l1", 1),), said)
 
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         futures = []
         barrier = threading.Barrier(8)
 
@@ -166,7 +172,7 @@ def test_two_commands_of_one_group_cannot_both_take_the_last_of_a_limit(tmp_path
         assert h.journal.reader().size(TENANT) == 50
 
 
-def test_the_view_says_where_and_when_it_is_and_what_was_read(tmp_path: Path) -> None:
+def test_the_view_says_where_and_when_it_is_and_what_was_read(tmp_path: Path, store: str | None) -> None:
     found = {}
 
     def look(view: View) -> Accepted:
@@ -177,7 +183,7 @@ def test_the_view_says_where_and_when_it_is_and_what_was_read(tmp_path: Path) ->
         found["reads"] = dict(view.reads)
         return Accepted()
 
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         h.do(fee("l1", 5), cap("c", 10))
         h.journal.submit(running(look)).result(30)
     assert found["size"] == 2
@@ -189,19 +195,19 @@ def test_the_view_says_where_and_when_it_is_and_what_was_read(tmp_path: Path) ->
     assert found["reads"] == {"loan/l1": 1, "loan/other": 0, "cap/c": 1}
 
 
-def test_the_view_gives_a_streams_events_of_its_own_group_too(tmp_path: Path) -> None:
+def test_the_view_gives_a_streams_events_of_its_own_group_too(tmp_path: Path, store: str | None) -> None:
     def look(view: View) -> Accepted:
         amounts = [event.body.amount_minor for event in view.events("loan/l1")]
         return Accepted((), lambda _: amounts)
 
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         h.do(fee("l1", 1), fee("l2", 9))
         outcomes = h.journal.submit_many([command(fee("l1", 2), fee("l2", 9)), running(look)]).result(30)
     assert outcomes[1].value == [1, 2]
 
 
-def test_lookups_are_found_within_the_group_and_after_it(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_lookups_are_found_within_the_group_and_after_it(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         index = h.vault.index_key(TENANT)
 
         def find(view: View) -> Accepted:
@@ -216,20 +222,20 @@ def test_lookups_are_found_within_the_group_and_after_it(tmp_path: Path) -> None
     assert [before.value, within.value, after.value] == [None, "p1", "p1"]
 
 
-def test_states_are_the_same_when_they_are_folded_again(tmp_path: Path) -> None:
+def test_states_are_the_same_when_they_are_folded_again(tmp_path: Path, store: str | None) -> None:
     def state(view: View) -> Accepted:
         return Accepted((), lambda _: [view.state("loan/l1").fees, view.version("loan/l1")])
 
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         h.journal.submit_many([command(fee("l1", n)) for n in range(1, 1203)]).result(30)
         live = h.journal.submit(running(state)).result(30)
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         assert h.journal.submit(running(state)).result(30).data == live.data
     assert live.value == [list(range(1, 1203)), 1202]
 
 
-def test_tenants_do_not_see_each_other(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_tenants_do_not_see_each_other(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         h.do(fee("l1", 1), fee("l1", 2))
         south = h.do(fee("l1", 3), tenant="south")
         seen = h.journal.submit(
@@ -242,8 +248,10 @@ def test_tenants_do_not_see_each_other(tmp_path: Path) -> None:
     assert seen.value == [3]
 
 
-def test_a_cursor_moves_with_the_events_of_its_command_and_never_back(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_a_cursor_moves_with_the_events_of_its_command_and_never_back(
+    tmp_path: Path, store: str | None
+) -> None:
+    with house(tmp_path, store=store) as h:
         h.do(fee("l1", 1), cursor=("monitor", 4))
         h.do(cursor=("monitor", 9))
         with pytest.raises(Conflict, match="does not go back"):
@@ -256,8 +264,8 @@ def test_a_cursor_moves_with_the_events_of_its_command_and_never_back(tmp_path: 
         assert reader.size(TENANT) == 1
 
 
-def test_an_event_id_is_used_once(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_an_event_id_is_used_once(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         h.do(fee("l1", 1, id="same"))
         again, twice, fine = h.journal.submit_many(
             [
@@ -285,8 +293,10 @@ def test_an_event_id_is_used_once(tmp_path: Path) -> None:
     ],
     ids=["integer", "float", "type", "nobody", "naive", "envelope", "surrogate"],
 )
-def test_an_event_that_could_not_be_read_back_is_not_written(tmp_path: Path, poison, raised) -> None:
-    with house(tmp_path) as h:
+def test_an_event_that_could_not_be_read_back_is_not_written(
+    tmp_path: Path, store: str | None, poison, raised
+) -> None:
+    with house(tmp_path, store=store) as h:
         good, bad, other = h.journal.submit_many(
             [command(fee("l1", 1)), command(fee("l1", 9), poison()), command(fee("l1", 2))]
         ).result(30)
@@ -296,14 +306,14 @@ def test_an_event_that_could_not_be_read_back_is_not_written(tmp_path: Path, poi
         assert [event.body.amount_minor for event in h.journal.reader().events(TENANT)] == [1, 2]
 
 
-def test_an_answer_outside_the_profile_is_refused_with_its_events(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_an_answer_outside_the_profile_is_refused_with_its_events(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         with pytest.raises(InvalidInput):
             h.do(fee("l1", 1), answer=lambda _: {"rate": 1.5})
         assert h.journal.reader().size(TENANT) == 0
 
 
-def test_a_full_queue_refuses_and_the_next_request_works(tmp_path: Path) -> None:
+def test_a_full_queue_refuses_and_the_next_request_works(tmp_path: Path, store: str | None) -> None:
     gate, started = threading.Event(), threading.Event()
 
     def wait(_view: View) -> Accepted:
@@ -311,7 +321,7 @@ def test_a_full_queue_refuses_and_the_next_request_works(tmp_path: Path) -> None
         gate.wait(30)
         return Accepted()
 
-    with house(tmp_path, queue_limit=3) as h:
+    with house(tmp_path, store=store, queue_limit=3) as h:
         held = h.journal.submit(running(wait))
         started.wait(30)
         waiting = [h.journal.submit(command(fee("l1", n))) for n in (1, 2, 3)]
@@ -325,7 +335,7 @@ def test_a_full_queue_refuses_and_the_next_request_works(tmp_path: Path) -> None
         h.do(fee("l1", 6))
 
 
-def test_a_cancelled_command_is_not_run(tmp_path: Path) -> None:
+def test_a_cancelled_command_is_not_run(tmp_path: Path, store: str | None) -> None:
     gate, started = threading.Event(), threading.Event()
 
     def wait(_view: View) -> Accepted:
@@ -333,7 +343,7 @@ def test_a_cancelled_command_is_not_run(tmp_path: Path) -> None:
         gate.wait(30)
         return Accepted()
 
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         held = h.journal.submit(running(wait))
         started.wait(30)
         unwanted = h.journal.submit(command(fee("l1", 1)))
@@ -344,38 +354,38 @@ def test_a_cancelled_command_is_not_run(tmp_path: Path) -> None:
         assert h.journal.reader().size(TENANT) == 1
 
 
-def test_closing_finishes_what_is_queued_and_takes_no_more(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_closing_finishes_what_is_queued_and_takes_no_more(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         futures = [h.journal.submit(command(fee("l1", n))) for n in range(1, 400)]
         h.journal.close()
         assert [future.result(0).value[0]["known_seq"] for future in futures] == list(range(399))
         assert not h.journal.alive
         with pytest.raises(Unavailable):
             h.do(fee("l1", 1))
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         assert h.journal.alive
         assert h.journal.reader().size(TENANT) == 399
 
 
-def test_an_empty_batch_has_no_outcomes(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_an_empty_batch_has_no_outcomes(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         assert h.journal.submit_many([]).result(30) == []
 
 
-def test_bodies_about_nobody_are_open(tmp_path: Path) -> None:
+def test_bodies_about_nobody_are_open(tmp_path: Path, store: str | None) -> None:
     body = CapSet(cap="c", limit_minor=5, currency="CNY")
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         h.do(draft("cap/c", body))
         assert h.journal.reader().at(TENANT, 0).body == body
 
 
-def test_only_what_is_declared_can_be_remembered(tmp_path: Path) -> None:
-    with house(tmp_path) as h, pytest.raises(KeyError):
+def test_only_what_is_declared_can_be_remembered(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h, pytest.raises(KeyError):
         h.journal.submit(running(lambda view: view.memory("nothing"))).result(30)
 
 
-def test_a_stream_may_hold_several_kinds_of_events(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_a_stream_may_hold_several_kinds_of_events(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         h.do(party("p1"), device("p1", "phone"))
         h.do(device("p1", "tablet"))
         person = h.journal.submit(
@@ -386,8 +396,8 @@ def test_a_stream_may_hold_several_kinds_of_events(tmp_path: Path) -> None:
     assert person.value == ["Wei", 3]
 
 
-def test_fields_keep_their_types(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_fields_keep_their_types(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         h.do(fee("l1", 3))
         body = h.journal.reader().at(TENANT, 0).body
     assert isinstance(body, FeeCharged)

@@ -76,8 +76,8 @@ def test_a_missing_tile_is_noticed() -> None:
         LogTree.load(TENANT, 600, tiles.read)
 
 
-def test_every_group_is_covered_by_a_signed_checkpoint(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_every_group_is_covered_by_a_signed_checkpoint(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         empty = Checkpoint.parse(open_note(h.journal.checkpoint(TENANT), [SIGNER.verifier]).text)
         assert (empty.size, empty.root) == (0, EMPTY_ROOT)
         for size in (1, 2, 3):
@@ -86,7 +86,7 @@ def test_every_group_is_covered_by_a_signed_checkpoint(tmp_path: Path) -> None:
             leaves = [entry.leaf for entry in h.journal.reader().entries(TENANT)]
             assert signed == Checkpoint(origin("bank.example", TENANT), size, root_of(leaves))
             assert h.journal.size(TENANT) == size
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         sizes = [
             Checkpoint.parse(open_note(note, [SIGNER.verifier]).text).size
             for note in h.journal.reader().checkpoints(TENANT)
@@ -95,8 +95,10 @@ def test_every_group_is_covered_by_a_signed_checkpoint(tmp_path: Path) -> None:
         assert len(h.journal.reader().checkpoints(TENANT, last=1)) == 1
 
 
-def test_every_entry_is_included_and_every_size_extends_every_smaller_one(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_every_entry_is_included_and_every_size_extends_every_smaller_one(
+    tmp_path: Path, store: str | None
+) -> None:
+    with house(tmp_path, store=store) as h:
         h.journal.submit_many([command(fee(f"l{n}", n)) for n in range(1, 301)]).result(30)
         reader = h.journal.reader()
         leaves = [entry.leaf for entry in reader.entries(TENANT)]
@@ -115,8 +117,8 @@ def test_every_entry_is_included_and_every_size_extends_every_smaller_one(tmp_pa
             verify_consistency(old, size, proof, root_of(leaves[:old]), root)
 
 
-def test_a_leaf_commits_to_envelope_body_and_ciphertext(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_a_leaf_commits_to_envelope_body_and_ciphertext(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         h.do(party("p1", name="Wei", phone="138"), cap("c", 5))
         reader = h.journal.reader()
         for known_seq in (0, 1):
@@ -131,8 +133,10 @@ def test_a_leaf_commits_to_envelope_body_and_ciphertext(tmp_path: Path) -> None:
             reader.opened(TENANT, "nothing")
 
 
-def test_commitments_of_equal_bodies_differ_and_cannot_be_made_without_the_key(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_commitments_of_equal_bodies_differ_and_cannot_be_made_without_the_key(
+    tmp_path: Path, store: str | None
+) -> None:
+    with house(tmp_path, store=store) as h:
         h.do(fee("l1", 5), fee("l1", 5))
         h.do(party("p1", name="Wei"))
         reader = h.journal.reader()
@@ -144,8 +148,8 @@ def test_commitments_of_equal_bodies_differ_and_cannot_be_made_without_the_key(t
         assert commit(opened.parts, opened.salt_keys) != reader.entry(TENANT, 2).body_root
 
 
-def test_envelopes_are_canonical(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_envelopes_are_canonical(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         h.do(fee("l1", 5, source_ref="ab", cause="é\n", replaces='"'))
         entry = h.journal.reader().entry(TENANT, 0)
         event = h.journal.reader().at(TENANT, 0)

@@ -9,11 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from obligor.journal import Answer, FileKeys, SqliteBackend, Vault, open_reader
+from obligor.journal import Answer, FileKeys, Vault, open_reader
 from obligor.journal import queries as q
 from obligor.kernel import NotFound, Unavailable
 from obligor.proof import root_of, verify_inclusion
-from tests.journal.support import TENANT, House, cap, command, device, fee, house, party
+from tests.journal.support import (
+    TENANT,
+    House,
+    backend_at,
+    cap,
+    command,
+    device,
+    fee,
+    house,
+    party,
+    vault_at,
+)
 
 
 def _mixed(h: House) -> None:
@@ -28,8 +39,8 @@ def _mixed(h: House) -> None:
     ).result(30)
 
 
-def test_events_are_chosen_by_stream_subject_type_and_place(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_events_are_chosen_by_stream_subject_type_and_place(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         _mixed(h)
         reader = h.journal.reader()
 
@@ -55,9 +66,11 @@ def test_events_are_chosen_by_stream_subject_type_and_place(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("page", [1, 2, 3, 500])
-def test_pages_leave_nothing_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: int) -> None:
+def test_pages_leave_nothing_out(
+    tmp_path: Path, store: str | None, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
     monkeypatch.setattr(q, "PAGE", page)
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         _mixed(h)
         reader = h.journal.reader()
         assert [event.known_seq for event in reader.events(TENANT)] == list(range(8))
@@ -69,10 +82,10 @@ def test_pages_leave_nothing_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_what_is_appended_while_events_are_taken_does_not_appear(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, store: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(q, "PAGE", 3)
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         _mixed(h)
         taken = h.journal.reader().events(TENANT)
         first = next(taken)
@@ -80,8 +93,8 @@ def test_what_is_appended_while_events_are_taken_does_not_appear(
         assert [first.known_seq, *(event.known_seq for event in taken)] == list(range(8))
 
 
-def test_single_events_are_found_or_not(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_single_events_are_found_or_not(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         _mixed(h)
         reader = h.journal.reader()
         event = reader.at(TENANT, 3)
@@ -95,18 +108,18 @@ def test_single_events_are_found_or_not(tmp_path: Path) -> None:
                 missing()
 
 
-def test_an_answer_can_be_read_back_at_once(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_an_answer_can_be_read_back_at_once(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         for number in range(1, 20):
             answer = h.do(fee("l1", number)).value[0]
             assert h.journal.reader().event(TENANT, answer["event_id"]).body.amount_minor == number
 
 
-def test_many_threads_read_while_one_writes(tmp_path: Path) -> None:
+def test_many_threads_read_while_one_writes(tmp_path: Path, store: str | None) -> None:
     failures: list[str] = []
     done = threading.Event()
 
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         reader = h.journal.reader()
 
         def read() -> None:
@@ -130,10 +143,10 @@ def test_many_threads_read_while_one_writes(tmp_path: Path) -> None:
     assert failures == []
 
 
-def test_without_keys_the_log_can_be_read_and_bodies_stay_shut(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_without_keys_the_log_can_be_read_and_bodies_stay_shut(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         _mixed(h)
-        reader = open_reader(SqliteBackend(tmp_path))
+        reader = open_reader(backend_at(tmp_path, store))
         leaves = [entry.leaf for entry in reader.entries(TENANT)]
         verify_inclusion(3, 8, leaves[3], reader.inclusion(TENANT, 3, 8), root_of(leaves))
         assert reader.query("SELECT count(*) AS n FROM p_loan") == [{"n": 2}]
@@ -144,20 +157,22 @@ def test_without_keys_the_log_can_be_read_and_bodies_stay_shut(tmp_path: Path) -
             reader.size(TENANT)
 
 
-def test_another_process_reads_beside_the_writer(tmp_path: Path) -> None:
+def test_another_process_reads_beside_the_writer(tmp_path: Path, store: str | None) -> None:
     script = (
         "import sys; from pathlib import Path\n"
-        "from obligor.journal import FileKeys, SqliteBackend, Vault, open_reader\n"
-        "directory = Path(sys.argv[1])\n"
-        "vault = Vault.open_read_only(directory / 'vault.db', FileKeys(directory / 'kek', create=False))\n"
-        "reader = open_reader(SqliteBackend(directory), vault)\n"
+        "from obligor.journal import FileKeys, Vault, open_reader\n"
+        "from tests.journal.support import backend_at, vault_at\n"
+        "directory, store = Path(sys.argv[1]), sys.argv[2] or None\n"
+        "keys = FileKeys(directory / 'kek', create=False)\n"
+        "vault = Vault.open_read_only(vault_at(directory, store), keys)\n"
+        "reader = open_reader(backend_at(directory, store), vault)\n"
         "for line in sys.stdin:\n"
         "    print(sum(e.body.amount_minor for e in reader.events(line.strip())), flush=True)\n"
     )
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         h.do(fee("l1", 1))
         child = subprocess.Popen(
-            [sys.executable, "-c", script, str(tmp_path)],
+            [sys.executable, "-c", script, str(tmp_path), store or ""],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -176,10 +191,10 @@ def test_another_process_reads_beside_the_writer(tmp_path: Path) -> None:
         h.do(fee("l1", 5))
 
 
-def test_a_read_only_vault_makes_and_destroys_nothing(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_a_read_only_vault_makes_and_destroys_nothing(tmp_path: Path, store: str | None) -> None:
+    with house(tmp_path, store=store) as h:
         h.do(party("p1"))
-        vault = Vault.open_read_only(tmp_path / "vault.db", FileKeys(tmp_path / "kek", create=False))
+        vault = Vault.open_read_only(vault_at(tmp_path, store), FileKeys(tmp_path / "kek", create=False))
         assert vault.key(TENANT, "p1", "money") == h.vault.key(TENANT, "p1", "money")
         assert vault.index_key(TENANT) == h.vault.index_key(TENANT)
         for writing in (

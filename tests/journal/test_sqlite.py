@@ -18,7 +18,7 @@ from tests.journal.support import TENANT, command, fee, house, party
 
 def test_every_setting_is_in_force_on_the_writers_connections(tmp_path: Path) -> None:
     with house(tmp_path) as h:
-        for connection in (h.journal._store._connection, h.vault._connection):
+        for connection in (h.journal._store._connection, h.vault._rows._connection):
             found = {
                 name: connection.pragma(name)
                 for name in (

@@ -35,10 +35,10 @@ class Listener:
         return [event.known_seq for event in self.heard if event.tenant == tenant]
 
 
-def test_events_come_in_order_after_they_are_committed(tmp_path: Path) -> None:
+def test_events_come_in_order_after_they_are_committed(tmp_path: Path, store: str | None) -> None:
     sizes = []
     listener = Listener()
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         h.do(fee("l1", 1))
 
         def check(events: list[Event]) -> None:
@@ -59,7 +59,9 @@ def test_events_come_in_order_after_they_are_committed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("more", range(4))
-def test_who_falls_behind_misses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: int) -> None:
+def test_who_falls_behind_misses_nothing(
+    tmp_path: Path, store: str | None, monkeypatch: pytest.MonkeyPatch, more: int
+) -> None:
     monkeypatch.setattr(module, "PENDING_EVENTS", 10)
     monkeypatch.setattr(module, "READ_EVENTS", 7)
     gate = threading.Event()
@@ -69,7 +71,7 @@ def test_who_falls_behind_misses_nothing(tmp_path: Path, monkeypatch: pytest.Mon
         gate.wait(30)
         listener(events)
 
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         subscriber = h.journal.subscribe(slow)
         for number in range(1, 21):
             h.do(fee("l1", number), fee("l1", number), fee("l1", number))
@@ -86,7 +88,7 @@ def test_who_falls_behind_misses_nothing(tmp_path: Path, monkeypatch: pytest.Mon
     assert listener.places("south") == list(range(3))
 
 
-def test_a_call_that_raises_is_made_again_and_nothing_is_skipped(tmp_path: Path) -> None:
+def test_a_call_that_raises_is_made_again_and_nothing_is_skipped(tmp_path: Path, store: str | None) -> None:
     listener = Listener()
     failures = iter([True, True, False, True])
 
@@ -95,7 +97,7 @@ def test_a_call_that_raises_is_made_again_and_nothing_is_skipped(tmp_path: Path)
             raise ValueError("personal")
         listener(events)
 
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         subscriber = h.journal.subscribe(flaky)
         for number in range(1, 6):
             h.do(fee("l1", number))
@@ -104,12 +106,12 @@ def test_a_call_that_raises_is_made_again_and_nothing_is_skipped(tmp_path: Path)
 
 
 def test_a_failing_subscriber_is_logged_without_what_it_says(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, store: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(_events: list[Event]) -> None:
         raise ValueError("Zhang Wei of Shenzhen")
 
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         h.journal.subscribe(broken)
         h.do(fee("l1", 1))
         _until(lambda: caplog.records)
@@ -117,7 +119,7 @@ def test_a_failing_subscriber_is_logged_without_what_it_says(
     assert "Zhang" not in caplog.text
 
 
-def test_a_subscriber_may_write_and_resumes_from_its_cursor(tmp_path: Path) -> None:
+def test_a_subscriber_may_write_and_resumes_from_its_cursor(tmp_path: Path, store: str | None) -> None:
     class Doubler:
         """Answers each fee on a loan with one on its shadow, once."""
 
@@ -138,12 +140,12 @@ def test_a_subscriber_may_write_and_resumes_from_its_cursor(tmp_path: Path) -> N
                 )
                 self._journal.submit(command(shadow, cursor=("doubler", event.known_seq))).result(30)
 
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         subscriber = h.journal.subscribe(Doubler(h.journal))
         for number in range(1, 6):
             h.do(fee("l1", number))
         _until(lambda: h.journal.reader().size(TENANT) == 10 and subscriber.lag() == 0)
-    with house(tmp_path) as h:
+    with house(tmp_path, store=store) as h:
         doubler = Doubler(h.journal)
         doubler(list(h.journal.reader().events(TENANT)))
         assert h.journal.reader().size(TENANT) == 10
@@ -153,8 +155,10 @@ def test_a_subscriber_may_write_and_resumes_from_its_cursor(tmp_path: Path) -> N
         assert amounts == [1, 2, 3, 4, 5]
 
 
-def test_closing_does_not_wait_for_a_subscriber_that_waits_for_the_writer(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+def test_closing_does_not_wait_for_a_subscriber_that_waits_for_the_writer(
+    tmp_path: Path, store: str | None
+) -> None:
+    with house(tmp_path, store=store) as h:
         began = threading.Event()
 
         def writes(events: list[Event]) -> None:

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from obligor.events import FieldClass
-from obligor.journal import FileKeys, SystemEntropy, Vault, load_signer
+from obligor.journal import FileKeys, SystemEntropy, Vault, key_rows, load_signer
 from obligor.journal import vault as module
 from obligor.journal.sealing import commitment_keys, fresh_nonces, open_answer, open_event, seal_answer
 from obligor.journal.store import EventRow
@@ -106,7 +106,7 @@ def test_the_cache_of_keys_is_bounded(vault: Vault, monkeypatch: pytest.MonkeyPa
 def test_the_vaults_write_ahead_log_does_not_grow_without_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "WAL_PAGES", 10)
+    monkeypatch.setattr(key_rows, "WAL_PAGES", 10)
     vault = Vault.open(tmp_path / "vault.db", FileKeys(tmp_path / "kek"))
     for number in range(60):
         vault.ensure("t", [f"p{number}-{each}" for each in range(5)])

@@ -6,7 +6,7 @@ It knows of no threads and takes time and chance from outside, so that a simulat
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from obligor.events import FieldClass
 from obligor.journal.erasure import Eraser
@@ -14,7 +14,7 @@ from obligor.journal.group import Group, Outcome
 from obligor.journal.known import Committed
 from obligor.journal.logs import Logs
 from obligor.journal.numbering import Numbered
-from obligor.journal.sealing import commitment_keys, fresh_nonces, seal_answer, seal_parts
+from obligor.journal.sealing import commitment_keys, fresh_nonces, open_event, seal_answer, seal_parts
 from obligor.journal.store import (
     AnswerRow,
     Batch,
@@ -22,19 +22,24 @@ from obligor.journal.store import (
     CursorRow,
     EventRow,
     Head,
+    Retry,
+    RoleLost,
     Store,
     StoreFailed,
 )
-from obligor.journal.types import Command, Registry
+from obligor.journal.types import Answer, Command, Registry
 from obligor.journal.vault import NO_KEYS, Ring, Vault
 from obligor.journal.view import Cache, TenantGroup
-from obligor.kernel import Clock, Entropy, Event, InvariantBroken, Unavailable, sha256_hex
+from obligor.kernel import Clock, Entropy, Event, InvariantBroken, Refusal, Unavailable, sha256_hex
 from obligor.kernel.failpoints import reach
 from obligor.proof import commit, entry_bytes, leaf_hash
 
 __all__ = ["Committer"]
 
 _log = logging.getLogger(__name__)
+
+# How often a group is tried that other transactions got in the way of.
+ATTEMPTS = 3
 
 
 class Committer:
@@ -62,6 +67,8 @@ class Committer:
         self._publish = publish
         self._cache = Cache()
         self._unstored: list[CheckpointRow] = []
+        self._entered: set[str] = set()
+        self._in_doubt: set[str] = set()
         self._eraser = Eraser(store, vault, registry, self._cache)
 
     # ---- what the writer calls
@@ -70,7 +77,8 @@ class Committer:
         """An outcome for each command. What was accepted is durable, and a signed checkpoint covers it.
 
         Raises:
-            InvariantBroken: what is stored contradicts itself; nothing may be written any more.
+            RoleLost: another process has become the writer; nothing may be written any more.
+            InvariantBroken: what is stored contradicts itself; the same.
         """
         outcomes: list[Outcome] = []
         while len(outcomes) < len(commands):
@@ -86,49 +94,95 @@ class Committer:
 
     @property
     def unfinished(self) -> bool:
-        """Whether checkpoints or erasures wait to be stored or finished."""
-        return bool(self._unstored or self._eraser.pending)
+        """Whether checkpoints, erasures or groups whose end nobody knows are still to be dealt with."""
+        return bool(self._unstored or self._in_doubt or self._eraser.pending)
 
     def idle(self) -> bool:
-        """Store the last checkpoints, finish erasures."""
+        """See what became of groups in doubt, store the last checkpoints, finish erasures.
+
+        Raises:
+            RoleLost: another process has become the writer.
+        """
         try:
-            if self._unstored:
-                self._in_transaction(Batch(checkpoints=self._unstored))
-                self._unstored = []
-            self._eraser.finish()
+            self._resolve()
+            self._finish_rest()
         except StoreFailed as error:
             _log.warning("the store failed between groups: %s", error)
         return not self.unfinished
 
-    def recover(self) -> None:
-        """Sign what a crash left unsigned, finish what it left unfinished.
+    def enter(self, tenants: Iterable[str]) -> None:
+        """Become the writer of tenants: check their logs, sign and finish what whoever was before has left.
 
         Raises:
+            Unavailable: another process is the writer of one.
+            Conflict: a log was signed with another key.
+            InvariantBroken: a log contradicts itself, or lacks what was signed.
             StoreFailed: the store cannot be read or written.
         """
-        for head in self._store.heads():
-            last = self._store.last_checkpoint(head.tenant)
-            if last is not None and last.size == head.size:
-                self._logs.adopt(last)
-            else:
-                self._unstored.append(self._logs.sign(head.tenant))
+        fresh = sorted({*tenants} - self._entered)
+        if not fresh:
+            return
+        self._store.take(fresh)
+        self._vault.refresh()
+        for tenant in fresh:
+            self._cache.drop(tenant)
+            self._logs.check(tenant)
+            self._settle(tenant)
+            self._entered.add(tenant)
+        self._finish_rest()
+
+    # ---- what another process, or a broken connection, has left behind
+
+    def _resolve(self) -> None:
+        """See what became of groups whose commit was not answered.
+
+        Within a transaction, which waits for the end of any that is still on its way.
+        """
+        if not self._in_doubt:
+            return
+        self._store.begin(self._in_doubt)
+        try:
+            for tenant in sorted(self._in_doubt):
+                self._settle(tenant)
+        finally:
+            self._store.rollback()
+        self._in_doubt.clear()
+
+    def _settle(self, tenant: str) -> None:
+        """Sign what is committed and was not signed, tell of it, and take on its erasures."""
+        head = self._store.head(tenant)
+        size = head.size if head else 0
+        signed = self._logs.signed(tenant).size
+        if size < signed:
+            raise InvariantBroken(f"the log of {tenant} has {size} entries and {signed} were signed")
+        if size > signed:
+            self._unstored.append(self._logs.sign(tenant))
+            if tenant in self._entered:
+                rows = self._store.events(tenant, signed, size)
+                self._publish([open_event(row, self._vault) for row in rows])
+        self._eraser.add(row for row in self._store.pending_erasures() if row.tenant == tenant)
+
+    def _finish_rest(self) -> None:
         if self._unstored:
             self._in_transaction(Batch(checkpoints=self._unstored))
             self._unstored = []
-        self._eraser.resume()
+        self._eraser.finish()
 
     # ---- one group
 
     def _process_group(self, commands: Sequence[Command]) -> list[Outcome]:
         """Outcomes for at least the first of the commands: an erasure ends its group."""
         self._cache.trim()
+        commands, refusal = self._writable(commands)
+        if refusal is not None and not commands:
+            return [refusal]
         try:
-            outcomes, group = self._write_group(commands)
+            outcomes, group = self._try_group(commands)
         except StoreFailed as error:
             self._drop_group()
             _log.error("a group of %d commands was not written: %s", len(commands), error)
             return [Unavailable("the store is out of reach; try again later") for _ in commands]
-        except InvariantBroken:
+        except (InvariantBroken, RoleLost):
             self._drop_group()
             raise
         except Exception as error:  # noqa: BLE001  a bug in a command's consequences
@@ -140,9 +194,36 @@ class Committer:
             # The message could hold what the command says of a person.
             _log.error("a command could not be written: %s", type(error).__name__)
             return [error]
-        return self._finish(outcomes, group)
+        return self._withhold(commands, self._finish(outcomes, group))
+
+    def _writable(self, commands: Sequence[Command]) -> tuple[Sequence[Command], Refusal | None]:
+        """The commands before the first whose tenant cannot be written here, and why it cannot."""
+        try:
+            self.enter(command.tenant for command in commands)
+        except RoleLost:
+            raise
+        except Refusal:
+            for count, command in enumerate(commands):
+                try:
+                    self.enter((command.tenant,))
+                except RoleLost:
+                    raise
+                except Refusal as refusal:
+                    return commands[:count], refusal
+        return commands, None
+
+    def _try_group(self, commands: Sequence[Command]) -> tuple[list[Outcome], Group]:
+        """Again, as long as it was only in the way of other transactions."""
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return self._write_group(commands)
+            except Retry as error:
+                self._drop_group()
+                _log.warning("a group is tried again: %s", error)
+        return self._write_group(commands)
 
     def _write_group(self, commands: Sequence[Command]) -> tuple[list[Outcome], Group]:
+        self._resolve()
         self._store.begin({command.tenant for command in commands})
         reach("group.begun")
         outcomes, group = self._fold(commands)
@@ -155,7 +236,9 @@ class Committer:
                 self._add(tenant_group, batch)
             self._store.write(batch)
             reach("group.written")
+            self._in_doubt.update(group.tenants)
             self._store.commit()
+            self._in_doubt.clear()
             reach("group.committed")
             self._unstored = []
         return outcomes, group
@@ -195,6 +278,14 @@ class Committer:
             except StoreFailed as error:
                 _log.error("an erasure is written and not finished: %s", error)
                 outcomes[-1] = Unavailable("the erasure is recorded and will be finished; keys still exist")
+        return outcomes
+
+    def _withhold(self, commands: Sequence[Command], outcomes: list[Outcome]) -> list[Outcome]:
+        """Give no earlier answer while keys wait to be destroyed: it could be the one that says they are."""
+        waiting = self._eraser.waiting
+        for place, (command, outcome) in enumerate(zip(commands, outcomes, strict=False)):
+            if command.tenant in waiting and isinstance(outcome, Answer) and outcome.replayed:
+                outcomes[place] = Unavailable("an erasure is recorded and will be finished; keys still exist")
         return outcomes
 
     def _drop_group(self) -> None:

@@ -33,18 +33,16 @@ class Eraser:
         """Whether some erasure is not finished."""
         return bool(self._with_keys or self._with_traces)
 
+    @property
+    def waiting(self) -> set[str]:
+        """The tenants some of whose persons' keys are still to be destroyed."""
+        return {erasure.tenant for erasure in self._with_keys}
+
     def add(self, erasures: Iterable[ErasureRow]) -> None:
-        """Take on erasures that were written."""
-        self._with_keys += erasures
-
-    def resume(self) -> None:
-        """Take on and finish what an earlier process left behind.
-
-        Raises:
-            StoreFailed: something could not be finished.
-        """
-        self.add(self._store.pending_erasures())
-        self.finish()
+        """Take on erasures that were written, by this process or by one before it."""
+        for erasure in erasures:
+            if erasure not in self._with_keys and erasure not in self._with_traces:
+                self._with_keys.append(erasure)
 
     def finish(self) -> None:
         """Destroy the keys; when no file holds a trace any more, take the erasures off the list.

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
 from typing import Any, Self
 
 from obligor.journal.backend import Backend
 from obligor.journal.committer import Committer
 from obligor.journal.group import Outcome
 from obligor.journal.known import Committed
-from obligor.journal.logs import Logs, check_log
+from obligor.journal.logs import Logs
 from obligor.journal.projections import Projector
 from obligor.journal.reader import Reader
-from obligor.journal.store import Rows, Store
+from obligor.journal.store import RoleLost, Rows, Store
 from obligor.journal.subscribers import Subscriber
 from obligor.journal.types import Answer, Command, Memory, Registry
 from obligor.journal.vault import Vault
@@ -54,14 +55,16 @@ class Journal:
         clock: Clock,
         entropy: Entropy,
         *,
+        tenants: Iterable[str] | None = None,
         queue_limit: int = QUEUE_LIMIT,
         group_limit: int = GROUP_LIMIT,
     ) -> Journal:
         """Open a journal to write, make it if there is none.
 
-        Every tenant's tree is checked against its head and its last checkpoint; what a crash left unsigned is
-        signed, erasures it left unfinished are finished, projections that changed are filled anew. The vault
-        stays the caller's to close, after the journal.
+        It becomes the writer of `tenants`, or of all that have events, and of any other with its first
+        command. Their trees are checked against their heads and last checkpoints; what a crash left unsigned
+        is signed, erasures it left unfinished are finished, projections that changed are filled anew. The
+        vault stays the caller's to close, after the journal.
 
         Raises:
             Unavailable: another process writes it.
@@ -69,23 +72,30 @@ class Journal:
             InvariantBroken: it contradicts itself, or lacks what was signed.
             StoreFailed: it cannot be read or written.
         """
-        store = backend.writer()
-        try:
+        with ExitStack() as opened:
+            store = backend.writer()
+            opened.callback(store.close)
+            rows = backend.rows()
+            opened.callback(rows.close)
             journal = cls(store, vault)
-            journal._start(backend.rows(), registry, signer, clock, entropy)
+            journal._start(rows, registry, signer, clock, entropy, tenants)
             journal._writer = Writer(journal._committer, queue_limit=queue_limit, group_limit=group_limit)
             journal._writer.start()
-        except BaseException:
-            store.close()
-            raise
+            opened.pop_all()
         return journal
 
-    def _start(self, rows: Rows, registry: Registry, signer: Signer, clock: Clock, entropy: Entropy) -> None:
+    def _start(  # noqa: PLR0917
+        self,
+        rows: Rows,
+        registry: Registry,
+        signer: Signer,
+        clock: Clock,
+        entropy: Entropy,
+        tenants: Iterable[str] | None = None,
+    ) -> None:
         store, vault = self._store, self._vault
         self._reader = Reader(rows, vault)
         self._logs = Logs(store, signer)
-        for head in store.heads():
-            check_log(store, self._logs, signer, head.tenant)
         known = Committed(store, vault, self._remember)
         self._committer = Committer(
             store,
@@ -97,7 +107,8 @@ class Journal:
             entropy=entropy,
             publish=self._publish,
         )
-        self._committer.recover()
+        vault.rely_on(store.leads)
+        self._committer.enter([head.tenant for head in store.heads()] if tenants is None else tenants)
         self._projector = Projector(store, vault, registry)
         self._projector.prepare()
 
@@ -111,10 +122,15 @@ class Journal:
         self._writer.close()
         for subscriber in self._subscribers:
             subscriber.join(LEAVE_SECONDS)
-        if self._writer.failure is None:
-            self._committer.idle()
-        self._reader.close()
-        self._store.close()
+        try:
+            if self._writer.failure is None:
+                self._committer.idle()
+        except RoleLost:
+            pass
+        finally:
+            self._vault.rely_on(None)
+            self._reader.close()
+            self._store.close()
 
     def __enter__(self) -> Self:
         return self
@@ -179,8 +195,8 @@ class Journal:
 
     @property
     def alive(self) -> bool:
-        """Whether commands are taken and processed."""
-        return self._writer.alive
+        """Whether commands are taken and processed; not once another process has become the writer."""
+        return self._writer.alive and self._store.alive
 
     @property
     def waiting(self) -> int:

@@ -93,14 +93,18 @@ class FileKeys:
         return aead
 
 
-def load_signer(path: Path, name: str, entropy: Entropy | None = None) -> Signer:
-    """The Ed25519 key that signs checkpoints, in a file of mode 0600; it is made if there is none.
+def load_signer(path: Path, name: str, entropy: Entropy | None = None, *, create: bool = True) -> Signer:
+    """The Ed25519 key that signs checkpoints, in a file of mode 0600.
+
+    It is made if there is none, unless told not to.
 
     Raises:
+        NotFound: there is no such file.
         Forbidden: others than its owner may read it.
         Corrupted: it does not hold a key.
     """
-    return Signer(name, _read_or_make(path, _SIGNING, entropy or SystemEntropy()))
+    chance = (entropy or SystemEntropy()) if create else None
+    return Signer(name, _read_or_make(path, _SIGNING, chance))
 
 
 def _read_or_make(path: Path, header: str, entropy: Entropy | None) -> bytes:

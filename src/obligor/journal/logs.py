@@ -9,7 +9,7 @@ from obligor.journal.tree import HASH_BYTES, WIDTH, LogTree
 from obligor.kernel import Conflict, InvariantBroken, Refusal
 from obligor.proof import EMPTY_ROOT, Checkpoint, Signer, open_note, sign_note
 
-__all__ = ["Logs", "check_log", "origin"]
+__all__ = ["Logs", "origin"]
 
 
 def origin(deployment: str, tenant: str) -> str:
@@ -53,38 +53,39 @@ class Logs:
         self._signed[tenant] = row
         return row
 
-    def adopt(self, row: CheckpointRow) -> None:
-        """Take a stored checkpoint for the last one."""
-        self._signed[row.tenant] = row
-
     def signed(self, tenant: str) -> CheckpointRow:
         """The last checkpoint; from any thread. Before the first event it is over the empty tree."""
         return self._signed.get(tenant) or self._row(tenant, 0, EMPTY_ROOT)
 
+    def check(self, tenant: str) -> None:
+        """See that a stored log has everything that was signed about it, and take over its last checkpoint.
+
+        Raises:
+            Conflict: its last checkpoint was not signed with our key.
+            InvariantBroken: its hashes do not add up, or entries that were signed are gone or others.
+        """
+        self._trees.pop(tenant, None)
+        size = self.tree(tenant).size
+        last = self._store.last_checkpoint(tenant)
+        if last is None:
+            return
+        try:
+            signed = Checkpoint.parse(open_note(last.note, [self._signer.verifier]).text)
+        except Refusal:
+            raise Conflict(
+                f"the log of {tenant} was not signed with the key {self._signer.verifier}"
+            ) from None
+        if signed.size > size:
+            raise InvariantBroken(f"the log of {tenant} has {size} entries and {signed.size} were signed")
+        if LogTree.load(tenant, signed.size, _tile_reader(self._store, tenant)).root() != signed.root:
+            raise InvariantBroken(
+                f"the first {signed.size} entries of {tenant} are not those that were signed"
+            )
+        self._signed[tenant] = last
+
     def _row(self, tenant: str, size: int, root: bytes) -> CheckpointRow:
         text = Checkpoint(origin(self._signer.name, tenant), size, root).text()
         return CheckpointRow(tenant, size, sign_note(text, [self._signer]))
-
-
-def check_log(store: Store, logs: Logs, signer: Signer, tenant: str) -> None:
-    """See that a stored log has everything that was signed about it.
-
-    Raises:
-        Conflict: its last checkpoint was not signed with this key.
-        InvariantBroken: its hashes do not add up, or entries that were signed are gone or others.
-    """
-    size = logs.tree(tenant).size
-    last = store.last_checkpoint(tenant)
-    if last is None:
-        return
-    try:
-        signed = Checkpoint.parse(open_note(last.note, [signer.verifier]).text)
-    except Refusal:
-        raise Conflict(f"the log of {tenant} was not signed with the key {signer.verifier}") from None
-    if signed.size > size:
-        raise InvariantBroken(f"the log of {tenant} has {size} entries and {signed.size} were signed")
-    if LogTree.load(tenant, signed.size, _tile_reader(store, tenant)).root() != signed.root:
-        raise InvariantBroken(f"the first {signed.size} entries of {tenant} are not those that were signed")
 
 
 def _tile_reader(store: Store, tenant: str) -> Callable[[int, int, int], bytes]:

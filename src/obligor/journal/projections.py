@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from obligor.events import PersonErased
+from obligor.journal import queries as q
 from obligor.journal.sealing import open_event
-from obligor.journal.store import LookupRow, Store, WrongStatement
-from obligor.journal.types import Projection, Registry
+from obligor.journal.store import Store, WrongStatement
+from obligor.journal.types import Projection, Registry, Statement
 from obligor.journal.vault import Vault
 from obligor.journal.view import SLOTS_CACHED, Slot, fold_stream
 from obligor.kernel import Event, InvariantBroken, NotFound, sha256_hex
@@ -20,6 +21,8 @@ __all__ = ["LOOKUPS", "Projector"]
 
 # The name under which the lookups and the index of subjects are rebuilt.
 LOOKUPS = "lookup"
+# How many events' statements a rebuild keeps before it runs them together.
+EVENTS_AT_ONCE = 200
 
 
 class Projector:
@@ -43,16 +46,22 @@ class Projector:
         Raises:
             StoreFailed: nothing was changed.
         """
+        if self._outdated() == ([], []):
+            return []
+        with _transaction(self._store):
+            # Looked at again: another process may have been at it.
+            stale, changed = self._outdated()
+            for name in stale:
+                self._store.drop_projection(name)
+            self._fill(changed)
+        return changed
+
+    def _outdated(self) -> tuple[list[str], list[str]]:
+        """What is there and not registered, and what is registered and not there as it is."""
         known = self._store.projections()
         wanted = {each.name: _digest(each) for each in self._registry.projections}
         stale = [name for name in known if name not in wanted]
-        changed = [name for name in wanted if known.get(name) != wanted[name]]
-        if stale or changed:
-            with _transaction(self._store):
-                for name in stale:
-                    self._store.drop_projection(name)
-                self._fill(changed)
-        return changed
+        return stale, [name for name in wanted if known.get(name) != wanted[name]]
 
     def rebuild(self, names: Iterable[str] | None = None) -> list[str]:
         """Delete projections and fill them again: all, and the lookups, or those named (`lookup` for these).
@@ -72,7 +81,14 @@ class Projector:
             self._fill(chosen)
         return chosen
 
-    def _fill(self, names: list[str]) -> None:
+    def fill(self, seen: Callable[[int, int], None]) -> None:
+        """Make all projections and the lookups in a transaction of the caller's.
+
+        `seen` is called with how many events of a tenant have been dealt with, and how many there are.
+        """
+        self._fill([*(each.name for each in self._registry.projections), LOOKUPS], seen)
+
+    def _fill(self, names: list[str], seen: Callable[[int, int], None] = lambda _done, _of: None) -> None:
         """Make the tables of these anew, and replay every event into them."""
         chosen = [each for each in self._registry.projections if each.name in names]
         for each in chosen:
@@ -83,17 +99,33 @@ class Projector:
         reach("projections.dropped")
         for head in self._store.heads():
             states = _Replay(self._store, self._vault, self._registry, head.tenant)
+            pending: dict[str, list[Statement]] = {name: [] for name in names}
             for event in states.events(head.size):
                 for each in chosen:
-                    self._store.run(each.project(event, states))
+                    pending[each.name] += each.project(event, states)
                 if LOOKUPS in names:
-                    found = self._registry.lookups(event)
-                    rows = [
-                        LookupRow(event.tenant, each.kind, each.key, each.value, each.person)
-                        for each in found
-                    ]
-                    self._store.look_up(event, rows)
+                    pending[LOOKUPS] += _look_up(event, self._registry)
+                if event.known_seq % EVENTS_AT_ONCE == 0:
+                    self._flush(pending)
+                    seen(event.known_seq, head.size)
+            self._flush(pending)
+            seen(head.size, head.size)
         reach("projections.filled")
+
+    def _flush(self, pending: dict[str, list[Statement]]) -> None:
+        for statements in pending.values():
+            self._store.run(statements)
+            statements.clear()
+
+
+def _look_up(event: Event, registry: Registry) -> Iterator[Statement]:
+    """What finds an event; an erasure takes out what found its person."""
+    for found in registry.lookups(event):
+        yield q.UPSERT_LOOKUP, (event.tenant, found.kind, found.key, found.value, found.person)
+    for subject in dict.fromkeys(event.subjects):
+        yield q.INSERT_SUBJECT, (event.tenant, subject, event.known_seq)
+    if isinstance(event.body, PersonErased):
+        yield q.PURGE_LOOKUPS, (event.tenant, event.body.person_id)
 
 
 @contextmanager

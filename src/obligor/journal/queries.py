@@ -1,4 +1,8 @@
-"""The statements of the SQLite store, written once for its writer and its readers."""
+"""The journal's statements, written once for both stores, their writers and their readers.
+
+They keep to what SQLite and PostgreSQL both understand; `?` is translated for the latter. What is not
+portable stands at the end, once for each.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,29 @@ PAGE = 500
 
 _EVENT = "tenant, known_seq, id, stream, stream_version, type, envelope, sealed, body_root, leaf"
 
+EVENT_COLUMNS = _EVENT
 INSERT_EVENT = f"INSERT INTO event({_EVENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 INSERT_SUBJECT = "INSERT INTO subject_event VALUES (?, ?, ?)"
-UPSERT_LOOKUP = "INSERT OR REPLACE INTO lookup VALUES (?, ?, ?, ?, ?)"
+UPSERT_LOOKUP = (
+    "INSERT INTO lookup VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (tenant, kind, key) DO UPDATE SET value = excluded.value, person = excluded.person"
+)
 INSERT_ANSWER = "INSERT INTO idempotency VALUES (?, ?, ?, ?, ?)"
-UPSERT_CURSOR = "INSERT OR REPLACE INTO cursor VALUES (?, ?, ?)"
-UPSERT_TILE = "INSERT OR REPLACE INTO tile VALUES (?, ?, ?, ?)"
-UPSERT_HEAD = "INSERT OR REPLACE INTO head VALUES (?, ?, ?)"
-UPSERT_CHECKPOINT = "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?)"
+UPSERT_CURSOR = (
+    "INSERT INTO cursor VALUES (?, ?, ?) "
+    "ON CONFLICT (tenant, name) DO UPDATE SET known_seq = excluded.known_seq"
+)
+UPSERT_TILE = (
+    "INSERT INTO tile VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (tenant, level, position) DO UPDATE SET hashes = excluded.hashes"
+)
+UPSERT_HEAD = (
+    "INSERT INTO head VALUES (?, ?, ?) "
+    "ON CONFLICT (tenant) DO UPDATE SET size = excluded.size, root = excluded.root"
+)
+UPSERT_CHECKPOINT = (
+    "INSERT INTO checkpoint VALUES (?, ?, ?) ON CONFLICT (tenant, size) DO UPDATE SET note = excluded.note"
+)
 INSERT_ERASURE = "INSERT INTO erasure VALUES (?, ?, ?, ?)"
 PURGE_LOOKUPS = "DELETE FROM lookup WHERE tenant = ? AND person = ?"
 PURGE_ANSWERS = "UPDATE idempotency SET answer = NULL WHERE tenant = ? AND person = ?"
@@ -32,24 +51,40 @@ STREAM = (
     "ORDER BY stream_version LIMIT ?"
 )
 STREAM_VERSION = "SELECT max(stream_version) FROM event WHERE tenant = ? AND stream = ?"
-# The ids lead: each is looked for in the index.
-TAKEN = "SELECT value FROM json_each(?) CROSS JOIN event ON event.tenant = ? AND event.id = value"
 FIND = "SELECT value FROM lookup WHERE tenant = ? AND kind = ? AND key = ?"
-ANSWERS = (
-    "SELECT DISTINCT i.tenant, i.key, i.body, i.person, i.answer "
-    "FROM json_each(?) AS wanted CROSS JOIN idempotency AS i ON i.tenant = ? AND i.key = wanted.value"
-)
 CURSOR = "SELECT known_seq FROM cursor WHERE tenant = ? AND name = ?"
 TILE = "SELECT hashes FROM tile WHERE tenant = ? AND level = ? AND position = ?"
 LEAVES = "SELECT leaf FROM event WHERE tenant = ? AND known_seq >= ? AND known_seq < ? ORDER BY known_seq"
 LAST_CHECKPOINT = "SELECT tenant, size, note FROM checkpoint WHERE tenant = ? ORDER BY size DESC LIMIT 1"
+# Without a last one, `MOST` stands for the number of rows.
+MOST = 1 << 62
 CHECKPOINTS = "SELECT tenant, size, note FROM checkpoint WHERE tenant = ? ORDER BY size DESC LIMIT ?"
 
 PROJECTIONS = "SELECT name, digest FROM projection ORDER BY name"
 PROJECTION_TABLES = "SELECT tables FROM projection WHERE name = ?"
 INSERT_PROJECTION = "INSERT INTO projection VALUES (?, ?, ?)"
 DELETE_PROJECTION = "DELETE FROM projection WHERE name = ?"
+
+# ---- SQLite: many values come as one JSON text, and lead, so that each is looked for in the index
+
 TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name"
+TAKEN = "SELECT value FROM json_each(?) CROSS JOIN event ON event.tenant = ? AND event.id = value"
+ANSWERS = (
+    "SELECT DISTINCT i.tenant, i.key, i.body, i.person, i.answer "
+    "FROM json_each(?) AS wanted CROSS JOIN idempotency AS i ON i.tenant = ? AND i.key = wanted.value"
+)
+
+# ---- PostgreSQL: many values come as an array
+
+PG_TAKEN = "SELECT id FROM event WHERE tenant = ? AND id = ANY(?::text[])"
+PG_ANSWERS = (
+    "SELECT tenant, key, body, person, answer FROM idempotency WHERE tenant = ? AND key = ANY(?::text[])"
+)
+# JSON is made and taken apart faster than arrays are.
+PG_UPSERT_LOOKUPS = (
+    "INSERT INTO lookup SELECT r->>0, r->>1, r->>2, r->>3, r->>4 FROM json_array_elements(?::json) AS r "
+    "ON CONFLICT (tenant, kind, key) DO UPDATE SET value = excluded.value, person = excluded.person"
+)
 
 
 def select_events(
@@ -64,7 +99,10 @@ def select_events(
     order = "event.known_seq"
     if subject is not None:
         # The subject's own index leads, so that its few events are not looked for among all.
-        tables = "subject_event CROSS JOIN event USING (tenant, known_seq)"
+        tables = (
+            "subject_event JOIN event "
+            "ON event.tenant = subject_event.tenant AND event.known_seq = subject_event.known_seq"
+        )
         conditions = ["subject_event.tenant = ?", "subject_event.subject = ?"]
         order = "subject_event.known_seq"
         values.append(subject)
@@ -75,7 +113,7 @@ def select_events(
         conditions.append("event.stream = ?")
         values.append(stream)
     if types is not None:
-        conditions.append(f"event.type IN ({', '.join('?' * len(types))})")
+        conditions.append(f"event.type IN ({', '.join('?' * len(types))})" if types else "1 = 0")
         values += types
     place = "subject_event.known_seq" if subject is not None else "event.known_seq"
     where = " AND ".join([*conditions, f"{place} > ?", f"{place} < ?"])

@@ -167,7 +167,7 @@ class Reader:
         The writer stores one with its next group or when it has nothing else to do: `Journal.checkpoint` may
         be ahead of these.
         """
-        rows = self._all(q.CHECKPOINTS, (tenant, -1 if last is None else last))
+        rows = self._all(q.CHECKPOINTS, (tenant, q.MOST if last is None else last))
         return [row[2] for row in reversed(rows)]
 
     def opened(self, tenant: str, event_id: str) -> Opened:

@@ -1,11 +1,12 @@
-"""The tables of the SQLite store. The tenant stands first in every key."""
+"""The tables of both stores; `dialect` translates them for PostgreSQL. Tenants stand first in every key."""
 
 from __future__ import annotations
 
 __all__ = ["FILE", "SCHEMA", "VERSION"]
 
 FILE = "journal.db"
-VERSION = 1
+# The format of the tables: also the name of the last of `migrations`.
+VERSION = 2
 
 # `event` keeps its rowid: its rows are too wide for the pages of an index. `subject_event`, `lookup` and the
 # projections (tables p_*) follow from the events; the rest does not.
@@ -70,4 +71,7 @@ CREATE TABLE erasure(
 CREATE TABLE projection(
   name TEXT NOT NULL PRIMARY KEY, digest TEXT NOT NULL, tables TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE alembic_version(version_num TEXT NOT NULL PRIMARY KEY);
+INSERT INTO alembic_version VALUES ('0002');
 """

@@ -5,14 +5,15 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import apsw
 
-from obligor.journal.store import StoreFailed
+from obligor.journal.queries import TABLES
+from obligor.journal.store import StoreFailed, WrongStatement
 from obligor.kernel import Conflict, InvariantBroken, NotFound, Unavailable
 
 __all__ = [
@@ -21,10 +22,13 @@ __all__ = [
     "DirectoryLock",
     "adopt",
     "check_version",
+    "close",
     "connect",
     "failing",
     "fetch",
+    "found_version",
     "storage",
+    "tables_of",
     "truncate_wal",
 ]
 
@@ -111,7 +115,7 @@ def connect(
         try:
             _configure(connection, None if read_only else synchronous, wal_pages)
         except BaseException:
-            connection.close()
+            close(connection)
             raise
     return connection
 
@@ -125,10 +129,13 @@ def _open_to_read(path: Path, vfs: str | None) -> apsw.Connection:
         connection.set_busy_timeout(BUSY_MS)
         connection.pragma("schema_version")
     except apsw.CantOpenError:
-        connection.close()
+        close(connection)
         if path.with_name(path.name + "-wal").exists():
             raise
         connection = apsw.Connection(path.resolve().as_uri() + "?immutable=1", flags=READ_ONLY, vfs=vfs)
+    except apsw.Error:
+        close(connection)
+        raise
     return connection
 
 
@@ -165,16 +172,28 @@ def _configure(connection: apsw.Connection, synchronous: str | None, wal_pages: 
 def adopt(connection: apsw.Connection, schema: str, version: int) -> None:
     """Make the tables in a new file, or see that an old one is of the version we know.
 
+    The connection is closed if it cannot be.
+
     Raises:
         Conflict: it was written by another release.
     """
-    with storage(), connection:
-        found = connection.pragma("user_version")
-        if found == 0:
-            connection.execute(schema).fetchall()
-            connection.pragma("user_version", version)
-        elif found != version:
-            raise Conflict(f"the store has format {found}, this release reads and writes {version}")
+    try:
+        with storage(), connection:
+            found = connection.pragma("user_version")
+            if found == 0:
+                connection.execute(schema).fetchall()
+                connection.pragma("user_version", version)
+            elif found != version:
+                raise Conflict(f"the store has format {found}, this release reads and writes {version}")
+    except BaseException:
+        close(connection)
+        raise
+
+
+def found_version(connection: apsw.Connection) -> int:
+    """The format of a file; 0 of a new one."""
+    with storage():
+        return int(connection.pragma("user_version"))
 
 
 def check_version(connection: apsw.Connection, version: int) -> None:
@@ -183,16 +202,48 @@ def check_version(connection: apsw.Connection, version: int) -> None:
     Raises:
         Conflict: it was written by another release.
     """
-    with storage():
-        found = connection.pragma("user_version")
+    found = found_version(connection)
     if found != version:
         raise Conflict(f"the store has format {found}, this release reads {version}")
 
 
+def close(connection: apsw.Connection) -> None:
+    """Let go of a connection: what SQLite cannot tidy up on a broken disk is left to the next open."""
+    with suppress(apsw.Error):
+        connection.close()
+
+
 def truncate_wal(connection: apsw.Connection) -> bool:
-    """Move the write-ahead log into the database and cut it to nothing; False if a reader still needs it."""
+    """Move the write-ahead log into the database and cut it to nothing; False if a reader still needs it.
+
+    SQLite does not sync the cut: without that, a power cut could bring back what was deleted.
+    """
     busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()[0]
-    return not busy
+    if busy:
+        return False
+    with storage():
+        descriptor = os.open(connection.filename_wal, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    return True
+
+
+def tables_of(schema: str) -> list[str]:
+    """The tables that DDL makes, tried out in memory.
+
+    Raises:
+        WrongStatement: it is no DDL.
+    """
+    scratch = apsw.Connection(":memory:")
+    try:
+        scratch.execute(schema).fetchall()
+        return [str(row[0]) for row in scratch.execute(TABLES)]
+    except apsw.Error as error:
+        raise WrongStatement(str(error)) from error
+    finally:
+        scratch.close()
 
 
 class DirectoryLock:

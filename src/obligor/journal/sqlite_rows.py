@@ -12,7 +12,7 @@ import apsw
 
 from obligor.journal.schema import FILE, VERSION
 from obligor.journal.sqlite import OUR_FAULT, check_version, connect, failing, storage
-from obligor.journal.store import WrongStatement
+from obligor.journal.store import Snapshot, WrongStatement
 from obligor.kernel import Unavailable
 
 __all__ = ["SqliteRows"]
@@ -34,8 +34,12 @@ class SqliteRows:
         self._vfs = vfs
         self._free: deque[apsw.Connection] = deque()
         self._closed = False
-        with self._connection() as connection:
-            check_version(connection, VERSION)
+        try:
+            with self._connection() as connection:
+                check_version(connection, VERSION)
+        except BaseException:
+            self.close()
+            raise
 
     def all(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         """The rows of one of our own statements."""
@@ -61,6 +65,20 @@ class SqliteRows:
             raise failing(error) from error
         return found
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """One read transaction."""
+        with self._connection() as connection:
+            try:
+                with storage():
+                    connection.execute("BEGIN")
+                    # A transaction sees what is committed when it first reads.
+                    connection.pragma("schema_version")
+                yield _Moment(connection)
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
     def close(self) -> None:
         """Close what is not in use; what is, is closed when it is given back."""
         self._closed = True
@@ -85,3 +103,15 @@ class SqliteRows:
             connection.close()
         else:
             self._free.append(connection)
+
+
+class _Moment:
+    """Implements `Snapshot` over a connection that is in a read transaction."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    def all(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """The rows of a statement."""
+        with storage():
+            return self._connection.execute(sql, values).fetchall()

@@ -9,17 +9,20 @@ from typing import Any
 
 import apsw
 
-from obligor.events import PersonErased
 from obligor.journal import queries as q
+from obligor.journal.migrations import upgrade
 from obligor.journal.schema import FILE, SCHEMA, VERSION
 from obligor.journal.sqlite import (
     BUSY_MS,
     OUR_FAULT,
     DirectoryLock,
     adopt,
+    close,
     connect,
     failing,
     fetch,
+    found_version,
+    tables_of,
     truncate_wal,
 )
 from obligor.journal.store import (
@@ -29,12 +32,10 @@ from obligor.journal.store import (
     ErasureRow,
     EventRow,
     Head,
-    LookupRow,
     StoreFailed,
     WrongStatement,
 )
 from obligor.journal.types import Statement
-from obligor.kernel import Event
 
 __all__ = ["SqliteStore"]
 
@@ -60,16 +61,40 @@ class SqliteStore:
     def open(
         cls, directory: Path, lock: DirectoryLock, *, synchronous: str = "FULL", vfs: str | None = None
     ) -> SqliteStore:
-        """Open the file, make it if there is none. The lock is let go of when the store is closed.
+        """Open the file, make it if there is none, bring it to our format if it is older.
+
+        The lock is let go of when the store is closed.
 
         Raises:
-            Conflict: it was written by another release.
+            Conflict: it was written by a newer release.
             StoreFailed: it could not be opened.
         """
         path = directory / FILE
         connection = connect(path, synchronous=synchronous, vfs=vfs)
-        adopt(connection, SCHEMA, VERSION)
+        try:
+            if 0 < found_version(connection) < VERSION:
+                connection.close()
+                upgrade(directory)
+                connection = connect(path, synchronous=synchronous, vfs=vfs)
+            adopt(connection, SCHEMA, VERSION)
+        except BaseException:
+            connection.close()
+            raise
         return cls(connection, lock)
+
+    # ---- the role: the directory's lock is that of all tenants
+
+    @property
+    def alive(self) -> bool:
+        """As long as the lock is held."""
+        return True
+
+    def take(self, tenants: Iterable[str]) -> None:
+        """Whoever has the lock has the role."""
+
+    def leads(self, tenant: str) -> bool:  # noqa: ARG002
+        """Nobody else writes here."""
+        return True
 
     # ---- transactions
 
@@ -223,14 +248,7 @@ class SqliteStore:
         Raises:
             WrongStatement: it is no DDL.
         """
-        scratch = apsw.Connection(":memory:")
-        try:
-            scratch.execute(schema).fetchall()
-            return [str(row[0]) for row in scratch.execute(q.TABLES)]
-        except apsw.Error as error:
-            raise WrongStatement(str(error)) from error
-        finally:
-            scratch.close()
+        return tables_of(schema)
 
     @fetch
     def projections(self) -> dict[str, str]:
@@ -255,17 +273,6 @@ class SqliteStore:
         """Delete all lookups and the index of subjects."""
         self._execute("DELETE FROM lookup")
         self._execute("DELETE FROM subject_event")
-
-    @fetch
-    def look_up(self, event: Event, rows: Iterable[LookupRow]) -> None:
-        """Write what finds an event; an erasure takes out what found its person."""
-        self._connection.executemany(q.UPSERT_LOOKUP, rows)
-        subjects = dict.fromkeys(event.subjects)
-        self._connection.executemany(
-            q.INSERT_SUBJECT, [(event.tenant, each, event.known_seq) for each in subjects]
-        )
-        if isinstance(event.body, PersonErased):
-            self._execute(q.PURGE_LOOKUPS, (event.tenant, event.body.person_id))
 
     # ---- between groups
 
@@ -299,7 +306,7 @@ class SqliteStore:
         except StoreFailed:
             pass
         finally:
-            self._connection.close()
+            close(self._connection)
             self._lock.release()
 
     def _note_wal(self, _connection: apsw.Connection, _database: str, pages: int) -> int:

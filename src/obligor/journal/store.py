@@ -7,11 +7,12 @@ The fold of a group is the same over every store: it reads committed rows throug
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from obligor.journal.types import Statement
-from obligor.kernel import Event, ObligorError, Unavailable
+from obligor.kernel import ObligorError, Unavailable
 
 __all__ = [
     "AnswerRow",
@@ -22,7 +23,10 @@ __all__ = [
     "EventRow",
     "Head",
     "LookupRow",
+    "Retry",
+    "RoleLost",
     "Rows",
+    "Snapshot",
     "Store",
     "StoreFailed",
     "TileRow",
@@ -32,6 +36,14 @@ __all__ = [
 
 class StoreFailed(Unavailable):
     """The store could not read or write: no space, an I/O error, a lock. Nothing was half done."""
+
+
+class Retry(StoreFailed):
+    """Concurrent transactions were in each other's way: the same again may succeed. Nothing was half done."""
+
+
+class RoleLost(Unavailable):
+    """Another process has become the writer; this one may write nothing any more."""
 
 
 class WrongStatement(ObligorError):
@@ -137,6 +149,14 @@ class Batch:
     statements: list[list[Statement]] = field(default_factory=list)
 
 
+class Snapshot(Protocol):
+    """A store as it was at one moment, however many statements read it. One thread uses it."""
+
+    def all(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """The rows of one of our own statements."""
+        ...
+
+
 class Rows(Protocol):
     """The readers' side of a store, from any thread. Every method may raise StoreFailed."""
 
@@ -150,6 +170,10 @@ class Rows(Protocol):
         Raises:
             WrongStatement: it is wrong, or wants to write.
         """
+        ...
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """Several statements over one moment. It keeps the store from tidying up: leave it soon."""
         ...
 
     def close(self) -> None:
@@ -166,16 +190,35 @@ class Store(Protocol):
     Every method may raise StoreFailed.
     """
 
-    def begin(self, tenants: Iterable[str] | None = None) -> None:
-        """Start a transaction that writes these tenants' logs, or all of them.
+    @property
+    def alive(self) -> bool:
+        """Whether it may still be written: False once another process has become the writer of a tenant."""
+        ...
+
+    def take(self, tenants: Iterable[str]) -> None:
+        """Become the writer of these tenants, where it is not yet; their logs may have grown elsewhere.
 
         Raises:
-            Unavailable: another process has become their writer.
+            Unavailable: another process is the writer of one of them.
+        """
+        ...
+
+    def leads(self, tenant: str) -> bool:
+        """Whether at this moment no other process can be the tenant's writer; from any thread."""
+        ...
+
+    def begin(self, tenants: Iterable[str] | None = None) -> None:
+        """Start a transaction that writes the logs of these tenants, which were taken.
+
+        None is for what all tenants share: nobody else writes anything until it ends.
+
+        Raises:
+            RoleLost: another process has become their writer.
         """
         ...
 
     def commit(self) -> None:
-        """On return everything since `begin` is durable."""
+        """On return everything since `begin` is durable; when it raises, that may be so or not."""
         ...
 
     def rollback(self) -> None:
@@ -268,10 +311,6 @@ class Store(Protocol):
         Raises:
             WrongStatement: the store does not accept one.
         """
-        ...
-
-    def look_up(self, event: Event, rows: Iterable[LookupRow]) -> None:
-        """Write what finds an event; an erasure takes out what found its person."""
         ...
 
     def purge(self) -> bool:

@@ -1,6 +1,6 @@
-"""Keys per person and class, in a file of their own; to destroy one is to erase what it seals.
+"""Keys per person and class, in a place of their own; to destroy one is to erase what it seals.
 
-The file has its own backup term: a key lives on in a backup of it until that expires.
+The place has its own backup term: a key lives on in a backup of it until that expires.
 """
 
 from __future__ import annotations
@@ -9,41 +9,25 @@ import hashlib
 import hmac
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
-import apsw
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from obligor.events import FieldClass
+from obligor.journal.key_rows import KeyRows, PersonRow, SqliteKeyRows, VaultPlace
 from obligor.journal.keys import KEY_BYTES, KeyProvider, SystemEntropy
-from obligor.journal.sqlite import DirectoryLock, adopt, check_version, connect, fetch, truncate_wal
-from obligor.journal.store import StoreFailed
 from obligor.kernel import Entropy, Unavailable
 
 __all__ = ["NO_KEYS", "SEALED", "ClassKey", "Ring", "Vault"]
 
 # The classes that are sealed, in the order of their names.
 SEALED = (FieldClass.CONDUCT, FieldClass.IDENTITY, FieldClass.MONEY)
-VERSION = 1
 _INNER = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER = bytes(byte ^ 0x5C for byte in range(256))
 # The owner of the key by which a vault knows the provider that wrapped its keys; no tenant has this name.
 _WHOSE = ""
 RINGS_CACHED = 20_000
-WAL_PAGES = 500
-SCHEMA = """
-CREATE TABLE person_key(
-  tenant TEXT NOT NULL, person TEXT NOT NULL, class TEXT NOT NULL,
-  wrapped BLOB,  -- NULL once destroyed
-  PRIMARY KEY (tenant, person, class)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE tenant_key(
-  tenant TEXT NOT NULL, purpose TEXT NOT NULL, wrapped BLOB NOT NULL,
-  PRIMARY KEY (tenant, purpose)
-) STRICT, WITHOUT ROWID;
-"""
 
 
 class _Hmac:
@@ -113,46 +97,37 @@ NO_KEYS = Ring({}, frozenset())
 class Vault:
     """The keys of all tenants' persons; safe from any thread."""
 
-    def __init__(self, connection: apsw.Connection, keys: KeyProvider, entropy: Entropy, path: Path) -> None:
+    def __init__(self, rows: KeyRows, keys: KeyProvider, entropy: Entropy) -> None:
         """See `open` and `open_read_only`."""
-        self._connection = connection
+        self._rows = rows
         self._provider = keys
         self._entropy = entropy
-        self._path = path
         self._mutex = threading.RLock()
         self._rings: OrderedDict[tuple[str, str], Ring] = OrderedDict()
         self._index_keys: dict[str, bytes] = {}
         self._hiding: dict[str, _Hmac] = {}
-        self._lock: DirectoryLock | None = None
-        self._data_version = 0
+        self._leads: Callable[[str], bool] | None = None
+        self._seen = 0
 
     @classmethod
     def open(
         cls,
-        path: Path,
+        at: Path | VaultPlace,
         keys: KeyProvider,
         entropy: Entropy | None = None,
         *,
         synchronous: str = "FULL",
         vfs: str | None = None,
     ) -> Vault:
-        """Open a vault to write, make it if there is none.
+        """Open a vault to write, make it if there is none. The settings are those of a file.
 
         Raises:
-            Unavailable: another process has it open to write.
+            Unavailable: another process has the file open to write.
             Conflict: it was written by another release.
             Corrupted: its keys were wrapped by another provider.
         """
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = DirectoryLock(path.with_name(path.name + ".lock"))
-        try:
-            connection = connect(path, synchronous=synchronous, wal_pages=WAL_PAGES, vfs=vfs)
-            adopt(connection, SCHEMA, VERSION)
-        except BaseException:
-            lock.release()
-            raise
-        vault = cls(connection, keys, entropy or SystemEntropy(), path)
-        vault._lock = lock
+        rows = SqliteKeyRows.open(at, synchronous=synchronous, vfs=vfs) if isinstance(at, Path) else at.open()
+        vault = cls(rows, keys, entropy or SystemEntropy())
         try:
             vault._tenant_key(_WHOSE, "check")
         except BaseException:
@@ -161,43 +136,57 @@ class Vault:
         return vault
 
     @classmethod
-    def open_read_only(cls, path: Path, keys: KeyProvider, *, vfs: str | None = None) -> Vault:
-        """Open a vault to read, beside a process that writes it.
+    def open_read_only(cls, at: Path | VaultPlace, keys: KeyProvider, *, vfs: str | None = None) -> Vault:
+        """Open a vault to read, beside processes that write it.
 
         Raises:
             NotFound: there is none.
             Conflict: it was written by another release.
         """
-        connection = connect(path, read_only=True, vfs=vfs)
-        check_version(connection, VERSION)
-        return cls(connection, keys, SystemEntropy(), path)
+        rows = SqliteKeyRows.open_read_only(at, vfs=vfs) if isinstance(at, Path) else at.open_read_only()
+        return cls(rows, keys, SystemEntropy())
 
     @property
     def read_only(self) -> bool:
         """Whether keys can be made and destroyed here."""
-        return self._lock is None
+        return self._rows.read_only
+
+    def rely_on(self, leads: Callable[[str], bool] | None) -> None:
+        """Take it that nobody else destroys keys of the tenants of which this says so, at that moment."""
+        with self._mutex:
+            self._leads = leads
+
+    def refresh(self) -> None:
+        """Let go of keys that another process may have destroyed.
+
+        Raises:
+            StoreFailed: that cannot be found out.
+        """
+        with self._mutex:
+            if self._rows.shared:
+                changes = self._rows.changes()
+                if changes != self._seen:
+                    self._rings.clear()
+                    self._seen = changes
 
     def close(self) -> None:
-        """Let go of the file; keys in memory are dropped."""
+        """Let go of the rows; keys in memory are dropped."""
         with self._mutex:
             self._rings.clear()
             self._index_keys.clear()
             self._hiding.clear()
-            self._connection.close()
-            if self._lock is not None:
-                self._lock.release()
-                self._lock = None
+            self._rows.close()
 
     def ring(self, tenant: str, person: str) -> Ring:
         """What there is of a person's keys.
 
         Raises:
-            StoreFailed: the file could not be read.
+            StoreFailed: the rows could not be read.
             Corrupted: a stored key does not open.
         """
         with self._mutex:
-            if self._lock is None:
-                self._notice_changes()
+            if self._leads is None or not self._leads(tenant):
+                self.refresh()
             ring = self._rings.get((tenant, person))
             if ring is None:
                 ring = self._load(tenant, person)
@@ -220,7 +209,7 @@ class Vault:
         """
         with self._mutex:
             made: dict[str, Ring] = {}
-            rows: list[tuple[Any, ...]] = []
+            rows: list[PersonRow] = []
             for person in persons:
                 ring = made.get(person) or self.ring(tenant, person)
                 missing = [kind for kind in SEALED if kind not in ring.keys and kind not in ring.erased]
@@ -231,8 +220,7 @@ class Vault:
                         rows.append((tenant, person, kind.value, wrapped))
                     new = {kind: ClassKey(raw) for kind, raw in fresh.items()}
                     made[person] = Ring(ring.keys | new, ring.erased)
-            if rows:
-                self._write("INSERT INTO person_key VALUES (?, ?, ?, ?)", rows)
+            if rows and self._rows.add(rows):
                 for person, ring in made.items():
                     self._remember(tenant, person, ring)
 
@@ -242,16 +230,10 @@ class Vault:
         Raises:
             StoreFailed: they may still be in a file; it has to be done again.
         """
-        kinds = [FieldClass(name) for name in classes]
+        kinds = [FieldClass(name).value for name in classes]
         with self._mutex:
             self._rings.pop((tenant, person), None)
-            self._write(
-                "INSERT INTO person_key VALUES (?, ?, ?, NULL) "
-                "ON CONFLICT (tenant, person, class) DO UPDATE SET wrapped = NULL",
-                [(tenant, person, kind.value) for kind in kinds],
-            )
-            if not self._truncate():
-                raise StoreFailed("a reader of the vault keeps its write-ahead log in use")
+            self._rows.destroy(tenant, person, kinds)
 
     def index_key(self, tenant: str) -> bytes:
         """The tenant's key for blind indexes: HMAC-SHA256(index_key, kind | normalised value). 32 bytes.
@@ -275,22 +257,20 @@ class Vault:
 
     def _tenant_key(self, tenant: str, purpose: str) -> bytes:
         context = f"{purpose}\0{tenant}".encode()
-        query = "SELECT wrapped FROM tenant_key WHERE tenant = ? AND purpose = ?"
-        found = self._select(query, tenant, purpose)
-        if found:
-            return self._provider.unwrap(tenant, found[0][0], context)
-        if self._lock is None:
-            raise Unavailable(f"tenant {tenant} has no {purpose} key yet")
-        key = self._entropy.bytes(KEY_BYTES)
-        row = (tenant, purpose, self._provider.wrap(tenant, key, context))
-        self._write("INSERT INTO tenant_key VALUES (?, ?, ?)", [row])
-        return key
+        wrapped = self._rows.tenant_key(tenant, purpose)
+        if wrapped is None:
+            if self._rows.read_only:
+                raise Unavailable(f"tenant {tenant} has no {purpose} key yet")
+            fresh = self._provider.wrap(tenant, self._entropy.bytes(KEY_BYTES), context)
+            self._rows.add_tenant_key(tenant, purpose, fresh)
+            # Another process may have been first.
+            wrapped = self._rows.tenant_key(tenant, purpose) or fresh
+        return self._provider.unwrap(tenant, wrapped, context)
 
     def _load(self, tenant: str, person: str) -> Ring:
         keys: dict[FieldClass, ClassKey] = {}
         erased = set()
-        query = "SELECT class, wrapped FROM person_key WHERE tenant = ? AND person = ?"
-        for name, wrapped in self._select(query, tenant, person):
+        for name, wrapped in self._rows.person(tenant, person):
             kind = FieldClass(name)
             if wrapped is None:
                 erased.add(kind)
@@ -303,29 +283,6 @@ class Vault:
         self._rings[tenant, person] = ring
         if len(self._rings) > RINGS_CACHED:
             self._rings.popitem(last=False)
-
-    @fetch
-    def _notice_changes(self) -> None:
-        """Another process may have destroyed keys that we hold."""
-        version = int(self._connection.pragma("data_version"))
-        if version != self._data_version:
-            self._data_version = version
-            self._rings.clear()
-
-    @fetch
-    def _select(self, sql: str, *values: str) -> list[tuple[Any, ...]]:
-        return self._connection.execute(sql, values).fetchall()
-
-    @fetch
-    def _write(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
-        if self._lock is None:
-            raise Unavailable("the vault is open to read only")
-        with self._connection:
-            self._connection.executemany(sql, rows).fetchall()
-
-    @fetch
-    def _truncate(self) -> bool:
-        return truncate_wal(self._connection)
 
 
 def _context(tenant: str, person: str, kind: FieldClass) -> bytes:

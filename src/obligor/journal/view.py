@@ -107,6 +107,12 @@ class Cache:
         self.slots.clear()
         self.memories.clear()
 
+    def drop(self, tenant: str) -> None:
+        """Let go of all that is a tenant's."""
+        for key in [key for key in self.slots if key[0] == tenant]:
+            del self.slots[key]
+        self.drop_memories(tenant)
+
     def drop_memories(self, tenant: str) -> None:
         """Let go of a tenant's memories."""
         for key in [key for key in self.memories if key[0] == tenant]:

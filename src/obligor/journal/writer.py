@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar
 
 from obligor.journal.group import Outcome
+from obligor.journal.store import RoleLost
 from obligor.journal.types import Answer, Command
 from obligor.kernel import InvariantBroken, Unavailable
 
@@ -160,6 +161,8 @@ class Writer:
                     item.settle(refusal)
 
     def _refusal(self, more: int) -> Unavailable | None:
+        if isinstance(self._failure, RoleLost):
+            return Unavailable(self._failure.detail)
         if self._failure is not None:
             return Unavailable("the journal has stopped: a promise of the system does not hold")
         if self._closing:
@@ -208,7 +211,7 @@ class Writer:
                 continue
             try:
                 future.set_result(job())
-            except InvariantBroken as error:
+            except (InvariantBroken, RoleLost) as error:
                 future.set_exception(error)
                 raise
             except Exception as error:  # noqa: BLE001  a job's failure is its caller's

@@ -1,0 +1,241 @@
+"""Where the vault's keys are kept, wrapped: one protocol, and its implementation in a SQLite file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
+import apsw
+
+from obligor.journal.sqlite import DirectoryLock, adopt, check_version, close, connect, fetch, truncate_wal
+from obligor.journal.store import StoreFailed
+from obligor.kernel import Unavailable
+
+__all__ = ["SCHEMA", "VERSION", "KeyRows", "SqliteKeyRows", "VaultPlace"]
+
+VERSION = 1
+WAL_PAGES = 500
+SCHEMA = """
+CREATE TABLE person_key(
+  tenant TEXT NOT NULL, person TEXT NOT NULL, class TEXT NOT NULL,
+  wrapped BLOB,  -- NULL once destroyed
+  PRIMARY KEY (tenant, person, class)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE tenant_key(
+  tenant TEXT NOT NULL, purpose TEXT NOT NULL, wrapped BLOB NOT NULL,
+  PRIMARY KEY (tenant, purpose)
+) STRICT, WITHOUT ROWID;
+"""
+# Written for both stores. A row that is there stays as it is: a destroyed key is not made again.
+SELECT_PERSON = "SELECT class, wrapped FROM person_key WHERE tenant = ? AND person = ?"
+SELECT_TENANT = "SELECT wrapped FROM tenant_key WHERE tenant = ? AND purpose = ?"
+INSERT_PERSON = "INSERT INTO person_key VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+INSERT_TENANT = "INSERT INTO tenant_key VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+DESTROY = (
+    "INSERT INTO person_key VALUES (?, ?, ?, NULL) "
+    "ON CONFLICT (tenant, person, class) DO UPDATE SET wrapped = NULL"
+)
+
+# Everything, as it is copied.
+PAGE_OF_PERSONS = (
+    "SELECT tenant, person, class, wrapped FROM person_key WHERE (tenant, person, class) > (?, ?, ?) "
+    "ORDER BY tenant, person, class LIMIT ?"
+)
+SELECT_TENANTS = "SELECT tenant, purpose, wrapped FROM tenant_key ORDER BY tenant, purpose"
+
+PersonRow = tuple[str, str, str, bytes | None]
+
+
+class KeyRows(Protocol):
+    """The rows of a vault; one thread uses them at a time. Every method may raise StoreFailed.
+
+    What writes raises Unavailable where `read_only`.
+    """
+
+    @property
+    def read_only(self) -> bool:
+        """Whether keys can be made and destroyed here."""
+        ...
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may destroy keys meanwhile."""
+        ...
+
+    def changes(self) -> int:
+        """Another number whenever another process may have destroyed a key since it was last asked for."""
+        ...
+
+    def person(self, tenant: str, person: str) -> list[tuple[str, bytes | None]]:
+        """A person's wrapped keys by class; None for one that was destroyed."""
+        ...
+
+    def add(self, rows: list[PersonRow]) -> bool:
+        """Add (tenant, person, class, wrapped key), durably; False where some were there already and stay."""
+        ...
+
+    def tenant_key(self, tenant: str, purpose: str) -> bytes | None:
+        """A tenant's wrapped key for a purpose."""
+        ...
+
+    def add_tenant_key(self, tenant: str, purpose: str, wrapped: bytes) -> None:
+        """Add one, durably, unless there is one."""
+        ...
+
+    def destroy(self, tenant: str, person: str, classes: Iterable[str]) -> None:
+        """Destroy a person's keys of these classes, for good.
+
+        Raises:
+            StoreFailed: they may still be in a file; it has to be done again.
+        """
+        ...
+
+    def persons(self, after: tuple[str, str, str], limit: int) -> list[PersonRow]:
+        """The first rows after (tenant, person, class), in order; None for a key that was destroyed."""
+        ...
+
+    def tenant_keys(self) -> list[tuple[str, str, bytes]]:
+        """Every tenant's keys: (tenant, purpose, wrapped)."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything."""
+        ...
+
+
+class VaultPlace(Protocol):
+    """Where a vault can be opened."""
+
+    def open(self) -> KeyRows:
+        """To write, made if there is none.
+
+        Raises:
+            Unavailable: another process has it open to write and shares it with nobody.
+            Conflict: it was written by another release.
+        """
+        ...
+
+    def open_read_only(self) -> KeyRows:
+        """To read, beside processes that write.
+
+        Raises:
+            NotFound: there is none.
+            Conflict: it was written by another release.
+        """
+        ...
+
+
+class SqliteKeyRows:
+    """Implements `KeyRows` in a file. `lock` is None where it is read only."""
+
+    def __init__(self, connection: apsw.Connection, lock: DirectoryLock | None) -> None:
+        self._connection = connection
+        self._lock = lock
+
+    @classmethod
+    def open(cls, path: Path, *, synchronous: str = "FULL", vfs: str | None = None) -> SqliteKeyRows:
+        """Open a file to write, make it if there is none.
+
+        Raises:
+            Unavailable: another process has it open to write.
+            Conflict: it was written by another release.
+        """
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = DirectoryLock(path.with_name(path.name + ".lock"))
+        try:
+            connection = connect(path, synchronous=synchronous, wal_pages=WAL_PAGES, vfs=vfs)
+            adopt(connection, SCHEMA, VERSION)
+        except BaseException:
+            lock.release()
+            raise
+        return cls(connection, lock)
+
+    @classmethod
+    def open_read_only(cls, path: Path, *, vfs: str | None = None) -> SqliteKeyRows:
+        """Open a file to read, beside a process that writes it.
+
+        Raises:
+            NotFound: there is none.
+            Conflict: it was written by another release.
+        """
+        connection = connect(path, read_only=True, vfs=vfs)
+        check_version(connection, VERSION)
+        return cls(connection, None)
+
+    @property
+    def read_only(self) -> bool:
+        """Without the lock."""
+        return self._lock is None
+
+    @property
+    def shared(self) -> bool:
+        """Only whoever has the lock destroys keys."""
+        return self._lock is None
+
+    @fetch
+    def changes(self) -> int:
+        """SQLite counts the commits of others."""
+        return int(self._connection.pragma("data_version"))
+
+    @fetch
+    def person(self, tenant: str, person: str) -> list[tuple[str, bytes | None]]:
+        """One statement."""
+        rows: list[tuple[Any, ...]] = self._connection.execute(SELECT_PERSON, (tenant, person)).fetchall()
+        return [(row[0], row[1]) for row in rows]
+
+    @fetch
+    def add(self, rows: list[PersonRow]) -> bool:
+        """In one transaction."""
+        self._check()
+        before = self._connection.total_changes()
+        with self._connection:
+            self._connection.executemany(INSERT_PERSON, rows).fetchall()
+        return self._connection.total_changes() - before == len(rows)
+
+    @fetch
+    def tenant_key(self, tenant: str, purpose: str) -> bytes | None:
+        """One statement."""
+        row: tuple[Any, ...] | None = self._connection.execute(SELECT_TENANT, (tenant, purpose)).fetchone()
+        return row[0] if row else None
+
+    @fetch
+    def add_tenant_key(self, tenant: str, purpose: str, wrapped: bytes) -> None:
+        """In a transaction."""
+        self._check()
+        with self._connection:
+            self._connection.execute(INSERT_TENANT, (tenant, purpose, wrapped)).fetchall()
+
+    @fetch
+    def destroy(self, tenant: str, person: str, classes: Iterable[str]) -> None:
+        """`secure_delete` overwrites the row; the write-ahead log, which has the old one, is emptied."""
+        self._check()
+        with self._connection:
+            rows = [(tenant, person, kind) for kind in classes]
+            self._connection.executemany(DESTROY, rows).fetchall()
+        if not truncate_wal(self._connection):
+            raise StoreFailed("a reader of the vault keeps its write-ahead log in use")
+
+    @fetch
+    def persons(self, after: tuple[str, str, str], limit: int) -> list[PersonRow]:
+        """One statement."""
+        return [(row[0], row[1], row[2], row[3]) for row in self._all(PAGE_OF_PERSONS, (*after, limit))]
+
+    @fetch
+    def tenant_keys(self) -> list[tuple[str, str, bytes]]:
+        """One statement."""
+        return [(row[0], row[1], row[2]) for row in self._all(SELECT_TENANTS, ())]
+
+    def close(self) -> None:
+        """The lock goes last."""
+        close(self._connection)
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _all(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql, values).fetchall()
+
+    def _check(self) -> None:
+        if self._lock is None:
+            raise Unavailable("the vault is open to read only")

@@ -1,0 +1,9 @@
+"""What Alembic runs: the migrations, on the connection that `__main__` has opened."""
+
+from __future__ import annotations
+
+from alembic import context
+
+context.configure(connection=context.config.attributes["connection"], transactional_ddl=True)
+with context.begin_transaction():
+    context.run_migrations()

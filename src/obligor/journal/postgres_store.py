@@ -1,0 +1,313 @@
+"""The journal's tables in PostgreSQL, as the process that holds a tenant's lease sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import psycopg
+from psycopg import pq
+
+from obligor.journal import queries as q
+from obligor.journal.dialect import postgres_sql
+from obligor.journal.postgres import OUR_FAULT, Connection, failing, fetch
+from obligor.journal.postgres_lease import Leases
+from obligor.journal.postgres_purge import vacuum
+from obligor.journal.postgres_shadow import Shadow
+from obligor.journal.postgres_write import write_rows, write_statements
+from obligor.journal.sqlite import tables_of
+from obligor.journal.store import (
+    AnswerRow,
+    Batch,
+    CheckpointRow,
+    ErasureRow,
+    EventRow,
+    Head,
+    StoreFailed,
+    WrongStatement,
+)
+from obligor.journal.types import Statement
+from obligor.kernel import InvariantBroken
+
+__all__ = ["GROUPS_LOCK", "PostgresStore"]
+
+# Every group holds this advisory lock shared; who changes what all tenants share holds it alone.
+GROUPS_LOCK = 0x0B11_60_01
+# Beside the projections, the tables that may hold what is personal.
+PERSONAL = ("lookup", "idempotency")
+_SHARED = f"SELECT pg_advisory_xact_lock_shared({GROUPS_LOCK})"
+_ALONE = f"SELECT pg_advisory_xact_lock({GROUPS_LOCK})"
+_OPEN = (pq.TransactionStatus.INTRANS, pq.TransactionStatus.INERROR)
+
+
+class PostgresStore:
+    """Implements `Store`. One thread uses it at a time; the leases are renewed by one of their own."""
+
+    def __init__(self, connect: Callable[[], Connection], leases: Leases, connection: Connection) -> None:
+        """See `PostgresBackend.writer`. When the connection breaks, `connect` makes another."""
+        self._connect = connect
+        self._leases = leases
+        self._connection: Connection | None = connection
+        self._shadow: Shadow | None = None
+
+    # ---- the role
+
+    @property
+    def alive(self) -> bool:
+        """False once another process has become the writer."""
+        return not self._leases.lost
+
+    @fetch
+    def take(self, tenants: Iterable[str]) -> None:
+        """Takes the leases of those that were not taken yet."""
+        missing = self._leases.missing(tenants)
+        if missing:
+            self._leases.take(self._connected(), missing)
+
+    def leads(self, tenant: str) -> bool:
+        """Whether the lease is known to hold at this moment."""
+        return self._leases.leads(tenant)
+
+    # ---- transactions
+
+    def begin(self, tenants: Iterable[str] | None = None) -> None:
+        """Locks the tenants' fencing tokens, so that what is read stays true until the end."""
+        self.take(tenants or ())
+        try:
+            self._begin(tenants)
+        except StoreFailed:
+            if self._connection is not None and not self._connection.closed:
+                self.rollback()
+                raise
+            # The connection broke while nobody used it: nothing was begun, so a new one may.
+            self._begin(tenants)
+
+    @fetch
+    def _begin(self, tenants: Iterable[str] | None) -> None:
+        connection = self._connected()
+        with connection.pipeline():
+            connection.execute("BEGIN")
+            connection.execute(_ALONE if tenants is None else _SHARED)
+        if tenants is None:
+            self._shadow = Shadow(connection)
+        self._leases.hold(connection, self._leases.tenants if tenants is None else tenants)
+
+    @fetch
+    def commit(self) -> None:
+        """One sync of the server's log. A transaction that had failed is not committed, and says so."""
+        if self._shadow is not None:
+            self._shadow.reveal()
+            self._shadow = None
+        done = self._connected().execute("COMMIT")
+        if done.statusmessage != "COMMIT":
+            raise StoreFailed(f"PostgreSQL answered a commit with {done.statusmessage}")
+
+    @fetch
+    def rollback(self) -> None:
+        """A connection that is in the middle of something, or broken, is let go of."""
+        self._shadow = None
+        connection = self._connection
+        if connection is None:
+            return
+        status = connection.info.transaction_status
+        if status in _OPEN:
+            try:
+                connection.execute("ROLLBACK")
+            except psycopg.Error:
+                self._drop()
+        elif status is not pq.TransactionStatus.IDLE:
+            self._drop()
+
+    def write(self, batch: Batch) -> None:
+        """Write a group's rows.
+
+        Raises:
+            WrongStatement: one of a projection's, or a value that PostgreSQL cannot hold.
+            StoreFailed: anything else.
+        """
+        self._apply(lambda connection: write_rows(connection, batch))
+        for statements in batch.statements:
+            self.run(statements)
+
+    def run(self, statements: Iterable[Statement]) -> None:
+        """A projection's statements in order, sent without waiting for each.
+
+        Raises:
+            WrongStatement: PostgreSQL does not accept one.
+        """
+        self._apply(lambda connection: write_statements(connection, statements))
+
+    def _apply(self, work: Callable[[Connection], None]) -> None:
+        try:
+            work(self._connected())
+        except OUR_FAULT as error:
+            raise WrongStatement(f"a statement fails: {type(error).__name__} {error.sqlstate}") from error
+        except psycopg.Error as error:
+            raise failing(error) from error
+
+    # ---- what is committed, and what this transaction has written
+
+    def head(self, tenant: str) -> Head | None:
+        """The tenant's head."""
+        rows = self._all(q.HEAD, (tenant,))
+        return Head(*rows[0]) if rows else None
+
+    def heads(self) -> Sequence[Head]:
+        """All heads."""
+        return [Head(*row) for row in self._all(q.HEADS)]
+
+    def events(self, tenant: str, start: int, stop: int) -> Iterator[EventRow]:
+        """Read in pages, so that memory is bounded."""
+        while start < stop:
+            page = [EventRow(*row) for row in self._all(q.EVENTS, (tenant, start, stop, q.PAGE))]
+            yield from page
+            if len(page) < q.PAGE:
+                return
+            start = page[-1].known_seq + 1
+
+    def stream(self, tenant: str, stream: str, before: int | None = None) -> Iterator[EventRow]:
+        """Read in pages, so that memory is bounded."""
+        version = 0
+        while True:
+            page = [EventRow(*row) for row in self._all(q.STREAM, (tenant, stream, version, q.PAGE))]
+            for row in page:
+                if before is not None and row.known_seq >= before:
+                    return
+                yield row
+            if len(page) < q.PAGE:
+                return
+            version = page[-1].stream_version
+
+    def stream_version(self, tenant: str, stream: str) -> int:
+        """The last version, 0 if there is none."""
+        return int(self._value(q.STREAM_VERSION, (tenant, stream)) or 0)
+
+    def taken(self, tenant: str, ids: Iterable[str]) -> list[str]:
+        """One statement for all."""
+        wanted = [*ids]
+        return [row[0] for row in self._all(q.PG_TAKEN, (tenant, wanted))] if wanted else []
+
+    def find(self, tenant: str, kind: str, key: str) -> str | None:
+        """The value of a lookup."""
+        value: str | None = self._value(q.FIND, (tenant, kind, key))
+        return value
+
+    def answers(self, tenant: str, keys: Iterable[str]) -> list[AnswerRow]:
+        """One statement for all."""
+        return [AnswerRow(*row) for row in self._all(q.PG_ANSWERS, (tenant, [*keys]))]
+
+    def cursor(self, tenant: str, name: str) -> int | None:
+        """A processor's cursor."""
+        value: int | None = self._value(q.CURSOR, (tenant, name))
+        return value
+
+    def tile(self, tenant: str, level: int, position: int) -> bytes | None:
+        """The hashes of a tile."""
+        value: bytes | None = self._value(q.TILE, (tenant, level, position))
+        return value
+
+    def leaves(self, tenant: str, start: int, stop: int) -> list[bytes]:
+        """Leaf hashes in order."""
+        return [row[0] for row in self._all(q.LEAVES, (tenant, start, stop))]
+
+    def last_checkpoint(self, tenant: str) -> CheckpointRow | None:
+        """The checkpoint over most entries."""
+        rows = self._all(q.LAST_CHECKPOINT, (tenant,))
+        return CheckpointRow(*rows[0]) if rows else None
+
+    def pending_erasures(self) -> Sequence[ErasureRow]:
+        """In the order they came; those of the tenants that were taken."""
+        rows = [ErasureRow(*row) for row in self._all(q.PENDING_ERASURES)]
+        return [row for row in rows if row.tenant in self._leases.tenants]
+
+    # ---- projections: made beside the old ones, which readers see until the commit
+
+    def tables_of(self, schema: str) -> list[str]:
+        """Tried out in SQLite, whose DDL it is.
+
+        Raises:
+            WrongStatement: it is no DDL.
+        """
+        return tables_of(schema)
+
+    def projections(self) -> dict[str, str]:
+        """Names and digests of schemas."""
+        return {str(name): str(digest) for name, digest in self._all(q.PROJECTIONS)}
+
+    @fetch
+    def make_projection(self, name: str, digest: str, schema: str) -> None:
+        """Make its tables, and note which."""
+        tables = self.tables_of(schema)
+        try:
+            self._building().make(schema, tables)
+        except OUR_FAULT as error:
+            said = error.diag.message_primary
+            raise WrongStatement(f"PostgreSQL does not accept the schema of {name}: {said}") from error
+        self._all(q.INSERT_PROJECTION, (name, digest, " ".join(tables)))
+
+    @fetch
+    def drop_projection(self, name: str) -> None:
+        """Take the tables away that were noted when it was made."""
+        self._building().drop(str(self._value(q.PROJECTION_TABLES, (name,)) or "").split())
+        self._all(q.DELETE_PROJECTION, (name,))
+
+    @fetch
+    def clear_lookups(self) -> None:
+        """Begin lookups and the index of subjects anew."""
+        for table in ("lookup", "subject_event"):
+            self._building().renew(table)
+
+    def _building(self) -> Shadow:
+        if self._shadow is None:
+            raise InvariantBroken("projections are changed in a transaction over all tenants")
+        return self._shadow
+
+    # ---- between groups
+
+    @fetch
+    def purge(self) -> bool:
+        """Deleted rows leave the tables, once nobody can see them any more; see `postgres_purge`."""
+        found = self._all("SELECT tables FROM projection ORDER BY name")
+        return vacuum(self._connected(), [*PERSONAL, *(name for (names,) in found for name in names.split())])
+
+    def erasure_done(self, erasure: ErasureRow) -> None:
+        """In a transaction of its own."""
+        self._all(q.ERASURE_DONE, (erasure.tenant, erasure.known_seq))
+
+    def maintain(self) -> None:
+        """The server tidies up by itself, and leases have a thread of their own."""
+
+    def close(self) -> None:
+        """Gives the leases back at once: who waits for them need not wait for their end."""
+        try:
+            self.rollback()
+            self._leases.release(self._connection)
+        except (StoreFailed, psycopg.Error):
+            pass
+        finally:
+            self._drop()
+
+    # ---- the connection
+
+    def _connected(self) -> Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = None
+            connection = self._connect()
+            self._leases.cut_off(connection)
+            self._connection = connection
+        return self._connection
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @fetch
+    def _all(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        cursor = self._connected().cursor(binary=True)
+        cursor.execute(postgres_sql(sql)[0], values)
+        return cursor.fetchall() if cursor.description else []
+
+    def _value(self, sql: str, values: Sequence[Any]) -> Any:
+        rows = self._all(sql, values)
+        return rows[0][0] if rows else None
