@@ -132,8 +132,20 @@ def application(**changes):
 
 
 @pytest.fixture
-def lender(tmp_path, scorecard):
+def store():
+    """Where the journal is: the embedded store. A module says `store = either_store` to run on both."""
+    return ""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either_store(request):
+    """The embedded store, or a new database of a real server."""
+    return request.getfixturevalue("database") if request.param == "postgresql" else ""
+
+
+@pytest.fixture
+def lender(tmp_path, scorecard, store):
     """A lender with a scorecard and no history."""
-    made = Lender(tmp_path / "var", scorecard)
+    made = Lender(tmp_path / "var", scorecard, store=store)
     with contextlib.closing(made):
         yield made

@@ -2,7 +2,9 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.app.conftest import BUREAU, application
+from tests.app.conftest import BUREAU, application, either_store
+
+store = either_store
 
 
 def drawable(lender, number, amount_minor):

@@ -7,7 +7,9 @@ from obligor.app.settings import Settings
 from obligor.cli.rebuild import digests
 from obligor.events import FieldClass, body_type, classes_of
 from obligor.proof import verify_receipt
-from tests.app.conftest import BUREAU, FIELDS
+from tests.app.conftest import BUREAU, FIELDS, either_store
+
+store = either_store
 
 CANARIES = {
     "reference": "CANARYREF7731",

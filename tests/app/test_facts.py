@@ -1,7 +1,9 @@
 """What a decision recorded is what the journal says: features at its place, headroom, versions."""
 
 from obligor.features import History
-from tests.app.conftest import BUREAU, FIELDS
+from tests.app.conftest import BUREAU, FIELDS, either_store
+
+store = either_store
 
 
 def test_recorded_features_are_those_of_the_history_up_to_the_decision(lender):

@@ -4,7 +4,9 @@ import socket
 from datetime import date, timedelta
 
 from obligor.proof import verify_receipt
-from tests.app.conftest import BUREAU
+from tests.app.conftest import BUREAU, either_store
+
+store = either_store
 
 
 class Life:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,10 +48,16 @@ def _compiled(name: str, stage: str) -> Strategy:
         StrategyError: it does not compile. InvalidInput: it is for another stage than wanted.
     """
     path = Path(name)
-    compiled = strategy.load(path if path.is_dir() else place(name))
+    compiled = strategy.load(path) if path.is_dir() else _of_pack(name)
     if compiled.stage != stage:
         raise InvalidInput.field(f"stages.{stage}", compiled.name, f"a strategy whose stage is {stage}")
     return compiled
+
+
+@cache
+def _of_pack(name: str) -> Strategy:
+    """A pack does not change while the process lives."""
+    return strategy.load(place(name))
 
 
 def use_model(service: Service, model: PointsModel, version: str, known_on: date | None = None) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import socketserver
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import msgspec
 from obligor.app.keys import Keys
 from obligor.kernel import InvalidInput, NotFound, Refusal, Unavailable
 
-__all__ = ["Control", "ask"]
+__all__ = ["Control", "ask", "ask_all"]
 
 SOCKET = "control.sock"
 ANSWER_SECONDS = 10.0
@@ -22,13 +23,21 @@ LINE_MOST = 65_536
 
 
 class Control:
-    """Answers one JSON object a line on a Unix socket that only its owner can open."""
+    """Answers one JSON object a line on a Unix socket that only its owner can open.
 
-    def __init__(self, directory: Path, keys: Keys, tenant: str) -> None:
-        self._keys, self._tenant = keys, tenant
+    Servers that share a data directory have a socket each.
+    """
+
+    def __init__(
+        self, directory: Path, keys: Keys, tenant: str, hand_over: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._keys, self._tenant, self._give_up = keys, tenant, hand_over
         self._path = directory / SOCKET
+        if _answers(self._path):
+            self._path = directory / f"{self._path.stem}-{os.getpid()}{self._path.suffix}"
         self._path.unlink(missing_ok=True)
         verbs: Mapping[str, Callable[[dict[str, Any]], Any]] = {
+            "hand-over": self._hand_over,
             "keys.create": self._create,
             "keys.list": self._list,
             "keys.revoke": self._revoke,
@@ -39,7 +48,9 @@ class Control:
             timeout = ANSWER_SECONDS
 
             def handle(self) -> None:
-                self.wfile.write(_answer(verbs, self.rfile.readline(LINE_MOST)) + b"\n")
+                # Who only wanted to know whether somebody listens says nothing.
+                if line := self.rfile.readline(LINE_MOST):
+                    self.wfile.write(_answer(verbs, line) + b"\n")
 
         self._server = socketserver.ThreadingUnixStreamServer(_short(self._path), Handler)
         self._path.chmod(0o600)
@@ -58,7 +69,8 @@ class Control:
 
     def _create(self, asked: dict[str, Any]) -> dict[str, Any]:
         tenant = asked.get("tenant") or self._tenant
-        token = self._keys.create(str(asked["name"]), tenant, asked.get("scopes") or ())
+        quota = msgspec.convert(asked.get("quota"), int | None)
+        token = self._keys.create(str(asked["name"]), tenant, asked.get("scopes") or (), quota)
         return {"name": asked["name"], "tenant": tenant, "token": token}
 
     def _list(self, _asked: dict[str, Any]) -> list[dict[str, Any]]:
@@ -69,30 +81,64 @@ class Control:
         self._keys.revoke(str(asked["name"]))
         return {"name": asked["name"], "revoked": True}
 
+    def _hand_over(self, _asked: dict[str, Any]) -> dict[str, Any]:
+        return {"handed_over": self._give_up()}
+
     def _ticket(self, _asked: dict[str, Any]) -> dict[str, Any]:
         return {"ticket": self._keys.ticket(self._tenant)}
 
 
 def ask(directory: Path, verb: str, **given: Any) -> Any:
-    """Ask the server that runs on a data directory.
+    """Ask the server that runs on a data directory; where several do, any of them.
 
     Raises:
         Unavailable: no server answers there. Refusal: what it refused, with its code and words.
     """
-    path = directory / SOCKET
-    try:
-        with socket.socket(socket.AF_UNIX) as line:
-            line.settimeout(ANSWER_SECONDS)
-            line.connect(_short(path))
-            line.sendall(msgspec.json.encode({"do": verb, **given}) + b"\n")
-            with line.makefile("rb") as answers:
-                answer = msgspec.json.decode(answers.readline())
-    except (OSError, msgspec.DecodeError):
-        raise Unavailable(f"no server answers in {directory}; start one with `obligor up`") from None
-    if problem := answer.get("problem"):
-        refused = Refusal(problem)
-        raise refused
-    return answer["answer"]
+    return next(_asked(directory, verb, given))
+
+
+def ask_all(directory: Path, verb: str, **given: Any) -> list[Any]:
+    """Ask every server that runs on a data directory.
+
+    Raises:
+        Unavailable: none answers there. Refusal: what one of them refused.
+    """
+    return list(_asked(directory, verb, given))
+
+
+def _asked(directory: Path, verb: str, given: Mapping[str, Any]) -> Iterator[Any]:
+    answered = False
+    for path in sorted(directory.glob("control*.sock")):
+        try:
+            answer = _exchange(path, msgspec.json.encode({"do": verb, **given}) + b"\n")
+        except (OSError, msgspec.DecodeError):
+            continue
+        answered = True
+        if problem := answer.get("problem"):
+            raise Refusal(problem)
+        yield answer["answer"]
+    if not answered:
+        raise Unavailable(f"no server answers in {directory}; start one with `obligor up`")
+
+
+def _exchange(path: Path, line: bytes) -> dict[str, Any]:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.settimeout(ANSWER_SECONDS)
+        server.connect(_short(path))
+        server.sendall(line)
+        with server.makefile("rb") as answers:
+            answer: dict[str, Any] = msgspec.json.decode(answers.readline())
+            return answer
+
+
+def _answers(path: Path) -> bool:
+    """Whether somebody listens on a socket; what a dead server left behind refuses."""
+    with socket.socket(socket.AF_UNIX) as server:
+        try:
+            server.connect(_short(path))
+        except OSError:
+            return False
+    return True
 
 
 def _answer(verbs: Mapping[str, Callable[[dict[str, Any]], Any]], line: bytes) -> bytes:

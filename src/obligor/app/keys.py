@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import secrets
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +25,11 @@ PREFIX = "obl_"
 
 
 class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A key as it is kept: `sha256` is of the token, which has 256 random bits and is shown once."""
+    """A key as it is kept: `sha256` is of the token, which has 256 random bits and is shown once.
+
+    `quota` is how many requests that read, and as many that write, it may send in a minute; None is the
+    server's own quota, 0 is no limit.
+    """
 
     name: str
     tenant: str
@@ -31,27 +37,32 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     created_at: datetime
     revoked_at: datetime | None = None
+    quota: int | None = None
 
 
 class Keys:
-    """The keys of a data directory, in one file that only its owner may read."""
+    """The keys of a data directory, in one file that only its owner may read.
+
+    Several servers may share the file: what another one has written is noticed before a key is judged.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
         self._records: dict[str, KeyRecord] = {}
+        self._by_digest: dict[str, KeyRecord] = {}
         self._tickets: dict[str, tuple[Principal, float]] = {}
-        if path.is_file():
-            records = decode(path.read_bytes(), list[KeyRecord])
-            self._records = {record.name: record for record in records}
-        self._by_digest = {record.sha256: record for record in self._records.values()}
+        self._read_at = (0, 0)
+        self._look()
 
-    def create(self, name: str, tenant: str, scopes: Iterable[str]) -> str:
+    def create(self, name: str, tenant: str, scopes: Iterable[str], quota: int | None = None) -> str:
         """Make a key and return its token, which is shown this once.
 
         Raises:
-            Conflict: the name is taken. InvalidInput: an unknown scope, or none.
+            Conflict: the name is taken. InvalidInput: an unknown scope, or none; a quota below 0.
         """
+        if quota is not None and quota < 0:
+            raise InvalidInput.field("quota", quota, "0 for none, or so many requests a minute")
         wanted = tuple(sorted(set(scopes)))
         unknown = [scope for scope in wanted if scope not in SCOPES]
         if unknown or not wanted:
@@ -63,8 +74,9 @@ class Keys:
             scopes=wanted,
             sha256=_digest(token),
             created_at=datetime.now(UTC),
+            quota=quota,
         )
-        with self._lock:
+        with self._lock, self._alone():
             if name in self._records:
                 raise Conflict(f"there is a key called {name!r} already; revoke it or take another name")
             self._keep({**self._records, name: record})
@@ -76,7 +88,7 @@ class Keys:
         Raises:
             NotFound: there is no key of that name. Conflict: it is revoked already.
         """
-        with self._lock:
+        with self._lock, self._alone():
             record = self._records.get(name)
             if record is None:
                 raise NotFound(f"there is no key called {name!r}")
@@ -87,15 +99,18 @@ class Keys:
 
     def list(self) -> list[KeyRecord]:
         """All keys, by name, revoked ones too."""
+        self._look()
         return [self._records[name] for name in sorted(self._records)]
 
     def authenticate(self, token: str) -> Principal | None:
         """Whose token this is; None for an unknown or revoked one."""
+        self._look()
         record = self._by_digest.get(_digest(token))
         return None if record is None or record.revoked_at else _principal(record)
 
     def still_valid(self, principal: Principal) -> bool:
         """Whether a principal's key stands as it was when they signed in."""
+        self._look()
         record = self._records.get(principal.name)
         if record is None:
             return principal.name == CONSOLE
@@ -115,6 +130,32 @@ class Keys:
             principal, until = self._tickets.pop(_digest(ticket), (None, 0.0))
         return principal if time.monotonic() < until else None
 
+    def _look(self) -> None:
+        """Read the file again when it is another one than it was."""
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return
+        if (found.st_ino, found.st_mtime_ns) != self._read_at:
+            records = decode(self._path.read_bytes(), list[KeyRecord])
+            self._take({record.name: record for record in records}, found)
+
+    def _take(self, records: dict[str, KeyRecord], written: os.stat_result) -> None:
+        self._records = records
+        self._by_digest = {record.sha256: record for record in records.values()}
+        self._read_at = (written.st_ino, written.st_mtime_ns)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else changes the file meanwhile."""
+        handle = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            self._look()
+            yield
+        finally:
+            os.close(handle)
+
     def _keep(self, records: dict[str, KeyRecord]) -> None:
         """Write the file whole, then take the new keys into use."""
         data = msgspec.json.format(msgspec.json.encode(list(records.values())), indent=1)
@@ -125,15 +166,14 @@ class Keys:
             out.flush()
             os.fsync(out.fileno())
         staging.rename(self._path)
-        self._records = records
-        self._by_digest = {record.sha256: record for record in records.values()}
+        self._take(records, self._path.stat())
 
 
 CONSOLE = "console"
 
 
 def _principal(record: KeyRecord) -> Principal:
-    return Principal(tenant=record.tenant, name=record.name, scopes=frozenset(record.scopes))
+    return Principal(tenant=record.tenant, name=record.name, scopes=frozenset(record.scopes), quota=record.quota)
 
 
 def _digest(token: str) -> str:

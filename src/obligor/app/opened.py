@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from obligor import features
-from obligor.app.artifacts import Artifacts
 from obligor.app.call import Means
-from obligor.app.packs import place, reason_texts
+from obligor.app.kept import Kept
+from obligor.app.places import journal_of, key_file, signing_file, vault_of
 from obligor.app.queries import Books
-from obligor.app.settings import load
-from obligor.journal import FileKeys, Reader, SqliteBackend, SystemEntropy, Vault, load_signer, open_reader
+from obligor.app.settings import Settings, load
+from obligor.journal import FileKeys, Reader, SystemEntropy, Vault, load_signer, open_reader
 from obligor.kernel import NotFound
 
 __all__ = ["Opened"]
@@ -22,25 +21,40 @@ class Opened:
     """What can be read there; without the vault and its key, bodies of events stay shut."""
 
     directory: Path
+    settings: Settings
     reader: Reader
-    tenant: str
-    sealed: bool
+    vault: Vault | None
 
     @classmethod
-    def at(cls, directory: Path) -> Opened:
-        """Open a data directory.
+    def at(cls, directory: Path, settings: Settings | None = None) -> Opened:
+        """Open a data directory, with these settings or its own.
 
         Raises:
             NotFound: it holds no journal.
         """
-        if not (directory / "journal").is_dir():
+        settings = settings or load(directory)
+        if not settings.store and not (directory / "journal").is_dir():
             raise NotFound(f"{directory} holds no journal; `obligor up --data {directory}` makes one")
-        vault = None
-        if (directory / "vault" / "vault.sqlite").is_file() and (directory / "keys" / "kek").is_file():
-            keys = FileKeys(directory / "keys" / "kek", create=False)
-            vault = Vault.open_read_only(directory / "vault" / "vault.sqlite", keys)
-        reader = open_reader(SqliteBackend(directory / "journal"), vault)
-        return cls(directory, reader, load(directory).tenant, vault is None)
+        vault, at = None, vault_of(directory, settings)
+        if key_file(directory).is_file() and not (isinstance(at, Path) and not at.is_file()):
+            vault = Vault.open_read_only(at, FileKeys(key_file(directory), create=False))
+        return cls(directory, settings, open_reader(journal_of(directory, settings), vault), vault)
+
+    @property
+    def tenant(self) -> str:
+        """Whose journal it is."""
+        return self.settings.tenant
+
+    @property
+    def sealed(self) -> bool:
+        """Whether bodies of events stay shut."""
+        return self.vault is None
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self.reader.close()
+        if self.vault is not None:
+            self.vault.close()
 
     def vkey(self) -> str:
         """The verifier key of the log whose signing key lies here.
@@ -48,16 +62,23 @@ class Opened:
         Raises:
             NotFound: none does; the auditor has to bring it.
         """
-        return load_signer(self.directory / "keys" / "log", load(self.directory).deployment).vkey
+        path = signing_file(self.directory)
+        if not path.is_file():
+            raise NotFound(f"the key that signed the log is not in {path.parent}; name its verifier key")
+        return load_signer(path, self.settings.deployment).vkey
+
+    def means(self, kept: Kept | None = None) -> Means:
+        """What questions are answered with."""
+        kept = kept or Kept.of(self.directory)
+        return Means(
+            settings=self.settings,
+            artifacts=kept.artifacts,
+            catalogue=kept.catalogue,
+            entropy=SystemEntropy(),
+            texts=kept.texts,
+            index_key=self.vault.index_key if self.vault is not None else lambda _tenant: b"",
+        )
 
     def books(self) -> Books:
         """The books, for questions that the server would answer too."""
-        means = Means(
-            settings=load(self.directory),
-            artifacts=Artifacts(self.directory / "artifacts"),
-            catalogue=features.load(place("features/starter.yaml")),
-            entropy=SystemEntropy(),
-            texts=reason_texts(),
-            index_key=lambda _tenant: b"",
-        )
-        return Books(self.reader, means, self.tenant)
+        return Books(self.reader, self.means(), self.tenant)

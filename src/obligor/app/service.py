@@ -13,14 +13,11 @@ from typing import Any
 
 import msgspec
 
-from obligor import features
 from obligor.app import activation, registry
-from obligor.app.artifacts import Artifacts
 from obligor.app.call import Means
-from obligor.app.keys import Keys
+from obligor.app.kept import Kept
 from obligor.app.memories import Book
-from obligor.app.metrics import Metrics
-from obligor.app.packs import place, reason_texts
+from obligor.app.places import journal_of, key_file, signing_file, vault_of
 from obligor.app.processors import CloseMonitor, FundsMonitor, Processor, Watch
 from obligor.app.queries import Queries
 from obligor.app.requests import command_of, event_command
@@ -28,14 +25,12 @@ from obligor.app.service_protocol import Check, Idempotency, Principal, Reply
 from obligor.app.settings import Settings
 from obligor.app.views import Registered
 from obligor.app.wire import EventRequest, ModelRequest
-from obligor.funds import load_classes
 from obligor.journal import (
     Accepted,
     Answer,
     Command,
     FileKeys,
     Journal,
-    SqliteBackend,
     Vault,
     View,
     load_signer,
@@ -86,40 +81,46 @@ class Service(Queries):
         settings: Settings,
         clock: Clock | None = None,
         entropy: Entropy | None = None,
+        *,
+        kept: Kept | None = None,
     ) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
+        kept = kept or Kept.of(directory)
         self.directory, self.settings = directory, settings
         self._clock: Clock = clock or WallClock()
         chance: Entropy = entropy or OsEntropy()
-        self.metrics_of = Metrics()
+        self.metrics_of = kept.metrics
         self._warm = False
-        self.keys = Keys(directory / "api-keys.json")
+        self.keys = kept.keys
         for name in ("keys", "vault"):
             (directory / name).mkdir(mode=0o700, exist_ok=True)
-        self._key_file = directory / "keys" / "kek"
+        self._key_file = key_file(directory)
         file_keys = FileKeys(self._key_file, chance)
-        self._vault = Vault.open(directory / "vault" / "vault.sqlite", file_keys, chance)
-        catalogue = features.load(place("features/starter.yaml"))
+        self._vault = Vault.open(vault_of(directory, settings), file_keys, chance)
         self.means = Means(
             settings=settings,
-            artifacts=Artifacts(directory / "artifacts"),
-            catalogue=catalogue,
+            artifacts=kept.artifacts,
+            catalogue=kept.catalogue,
             entropy=chance,
-            texts=reason_texts(),
+            texts=kept.texts,
             index_key=self._vault.index_key,
         )
-        signer = load_signer(directory / "keys" / "log", settings.deployment, chance)
-        self.journal = Journal.open(
-            SqliteBackend(directory / "journal"),
-            registry.build(self.means),
-            self._vault,
-            signer,
-            self._clock,
-            chance,
-            queue_limit=settings.queue_most,
-        )
+        signer = load_signer(signing_file(directory), settings.deployment, chance)
+        try:
+            self.journal = Journal.open(
+                journal_of(directory, settings),
+                registry.build(self.means),
+                self._vault,
+                signer,
+                self._clock,
+                chance,
+                tenants=(settings.tenant,),
+                queue_limit=settings.queue_most,
+            )
+        except BaseException:
+            self._vault.close()
+            raise
         tenant = settings.tenant
-        classes = load_classes(place("funds/classes.yaml"))
+        classes = kept.classes
         self.funds = FundsMonitor(self.means, tenant, self.journal, self.now, classes)
         self.close_monitor = CloseMonitor(self.means, tenant, self.journal, self.now)
         self._processors: tuple[Processor, ...] = (self.funds, self.close_monitor)
@@ -151,6 +152,10 @@ class Service(Queries):
         self._warm = True
         activation.ensure(self)
         self._watched = [Watch(processor, self.journal) for processor in self._processors]
+
+    def hand_over(self) -> bool:
+        """Alone on its store there is nobody to hand over to."""
+        return False
 
     def close(self) -> None:
         """Take nothing more, finish what was taken, let go of the files."""

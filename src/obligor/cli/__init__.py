@@ -14,12 +14,15 @@ __all__ = ["COMMANDS", "HELP", "main", "usage"]
 COMMANDS = {
     "run": ("play", "Play a lender through the system: a simulated one, or a book of your own."),
     "up": ("up", "Start the server: HTTP API and console."),
+    "handover": ("handover", "Let another of the servers on one database become the writer."),
     "keys": ("keys", "Create, list and revoke API keys of a running server."),
     "strategy": ("strategy", "Check a strategy, or decide with it from a file of facts."),
     "verify": ("verify", "Verify a receipt, offline."),
     "audit": ("audit", "Recompute a journal's proof from its entries and name the first that fails."),
     "replay": ("replay", "Make every recorded decision again and compare it, byte for byte."),
     "rebuild": ("rebuild", "Make the projections again from the events and compare them."),
+    "backup": ("backup", "Back up a data directory while the server runs, or verify an archive."),
+    "restore": ("restore", "Make a data directory out of an archive, on either store."),
     "doctor": ("doctor", "Print the settings in force and check a data directory."),
 }
 HELP = ("-h", "--help", "help")

@@ -20,7 +20,14 @@ Json = Annotated[bool, Parameter(name="--json", negative="")]
 
 
 @cli.command
-def create(name: str, *, scope: list[str], data: Data = Path("var"), as_json: Json = False) -> int:
+def create(
+    name: str,
+    *,
+    scope: list[str],
+    quota: int | None = None,
+    data: Data = Path("var"),
+    as_json: Json = False,
+) -> int:
     """Create a key and print its token, which is shown this once.
 
     Parameters
@@ -30,9 +37,12 @@ def create(name: str, *, scope: list[str], data: Data = Path("var"), as_json: Js
     scope
         What it may do; give it several times. One of admin, applications:write, drawdowns:write, erase,
         events:write, read, or `all`.
+    quota
+        How many requests that read, and as many that write, it may send in a minute, instead of the server's
+        `limits`; 0 is no limit.
     """
     wanted = list(SCOPES) if scope == ["all"] else scope
-    made = ask(data, "keys.create", name=name, scopes=wanted)
+    made = ask(data, "keys.create", name=name, scopes=wanted, quota=quota)
     show(made, as_json, lambda: str(made["token"]))
     return 0
 
@@ -57,7 +67,8 @@ def _line(row: dict[str, object]) -> str:
     scopes = row["scopes"]
     words = ", ".join(map(str, scopes)) if isinstance(scopes, list) else ""
     ended = f"  revoked {row['revoked_at']}" if row["revoked_at"] else ""
-    return f"{row['name']}  {row['tenant']}  {words}{ended}"
+    quota = "" if row.get("quota") is None else f"  {row['quota']} a minute"
+    return f"{row['name']}  {row['tenant']}  {words}{quota}{ended}"
 
 
 def main(argv: Sequence[str]) -> int:

@@ -44,16 +44,14 @@ def rebuild(
 
 
 def digests(reader: Reader) -> dict[str, str]:
-    """A digest of the rows of every projection table, and of the lookups."""
-    names = reader.query(
-        "SELECT name FROM sqlite_schema WHERE type = 'table'"
-        " AND (name GLOB 'p_*' OR name = 'lookup') ORDER BY name"
-    )
+    """A digest of the rows of every projection table, and of the lookups, in an order of their own."""
+    made = reader.query("SELECT tables FROM projection")
+    names = sorted({"lookup", *(name for row in made for name in row["tables"].split())})
     found = {}
-    for name in (row["name"] for row in names):
+    for name in names:
         digest = hashlib.sha256()
-        for row in reader.query(f"SELECT * FROM {name}"):
-            digest.update(msgspec.json.encode(row))
+        for row in sorted(map(msgspec.json.encode, reader.query(f"SELECT * FROM {name}"))):
+            digest.update(row)
         found[name] = digest.hexdigest()
     return found
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
+import resource
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,37 +15,17 @@ import uvicorn
 from cyclopts import Parameter
 
 from obligor.app.control import Control
-from obligor.app.service import Service
+from obligor.app.logs import log_to
+from obligor.app.seat import open_service
 from obligor.app.settings import load
 from obligor.cli.common import app, run
-from obligor.web import create_app, create_metrics_app
+from obligor.web import create_app, create_metrics_app, server_config
 
 __all__ = ["main"]
 
 cli = app("up", __doc__)
-GRACE_SECONDS = 10
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object a line; extras are fields. What is logged holds nothing personal."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        known = logging.LogRecord("", 0, "", 0, "", (), None).__dict__
-        extra = {
-            k: v
-            for k, v in record.__dict__.items()
-            if k not in known and k not in ("message", "color_message")
-        }
-        told: dict[str, Any] = {
-            "at": self.formatTime(record),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-            **extra,
-        }
-        if record.exc_info and record.exc_info[0]:
-            told["error"] = record.exc_info[0].__name__
-        return msgspec.json.encode(told, enc_hook=str).decode()
+# Files that a server has open beside its connections: the store's, the packages'.
+FILES = 512
 
 
 @cli.default
@@ -56,30 +35,24 @@ def up(
     host: str | None = None,
     port: int | None = None,
     metrics_port: int | None = None,
+    store: Annotated[
+        str | None, Parameter(help="postgresql://… instead of the embedded store; servers may share it.")
+    ] = None,
 ) -> int:
     """Start the HTTP API and the console on a data directory, until a signal ends it.
 
     Settings come from DATA/obligor.yaml, then from OBLIGOR_* in the environment, then from here.
     """
-    settings = load(data, host=host, port=port, metrics_port=metrics_port)
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    service = Service(data, settings)
+    settings = load(data, host=host, port=port, metrics_port=metrics_port, store=store)
+    log_to(level=settings.log_level)
+    _allow_files(settings.limits.connections_most)
+    service = open_service(data, settings)
     try:
-        control = Control(data, service.keys, settings.tenant)
+        control = Control(data, service.keys, settings.tenant, service.hand_over)
         service.start()
-        web = create_app(service)
+        web = create_app(service, limits=settings.limits)
         metrics = _beside(create_metrics_app(web, service), settings.host, settings.metrics_port)
-        config = uvicorn.Config(
-            web,
-            host=settings.host,
-            port=settings.port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
+        config = server_config(web, web.gate, host=settings.host, port=settings.port)
         try:
             Announcing(config, data, metrics, control).run()
         finally:
@@ -99,13 +72,21 @@ def _stop(_number: int, _frame: Any) -> None:
     raise Stopped
 
 
+def _allow_files(connections: int) -> None:
+    """Raise the process's limit of open files, as far as the system lets it, to what the connections need."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = connections + FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, allowed), hard))
+
+
 def _beside(application: Any, host: str, port: int) -> int:
     """Serve a second application on a port of its own, on a thread; returns the port."""
     listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind((host, port))
-    config = uvicorn.Config(application, log_config=None, access_log=False, server_header=False)
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(server_config(application))
     threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="metrics", daemon=True).start()
     return int(listening.getsockname()[1])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -14,20 +14,30 @@ from obligor.app.queries import alerts, decisions, finding, loans, overview, pro
 from obligor.app.queries.common import Books
 from obligor.app.service_protocol import Found
 from obligor.funds import Classes, Position
-from obligor.journal import Journal
+from obligor.journal import Reader
 
 __all__ = ["Books", "Queries", "proof"]
 
 FundsOf = Callable[[str], Position | None]
 
 
+class Log(Protocol):
+    """What questions need of a journal, whoever writes it."""
+
+    def reader(self) -> Reader:
+        """What is committed."""
+        ...
+
+    def checkpoint(self, tenant: str) -> str:
+        """The last signed checkpoint."""
+        ...
+
+
 class Queries:
     """Answers questions over a journal's readers; any thread may ask."""
 
-    def __init__(
-        self, means: Means, journal: Journal, vkey: str, classes: Classes, funds_of: FundsOf
-    ) -> None:
-        self._asked, self._log, self._classes = means, journal, classes
+    def __init__(self, means: Means, log: Log, vkey: str, classes: Classes, funds_of: FundsOf) -> None:
+        self._asked, self._log, self._classes = means, log, classes
         self._traced = funds_of
         self.vkey = vkey
 
