@@ -1,0 +1,271 @@
+"""Durable transactions: the journal against a raw group commit of the very same rows.
+
+A transaction is one event of about 1.2 kB with an idempotency key and a sender's reference. Ours decodes,
+numbers, folds, seals, commits to, hashes and signs it; the peer has the finished rows in memory and does
+nothing but write them, in groups, durably. Both have 64 clients, each of which waits for its answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from bench.harness import Case, run
+from obligor.events import AlertRaised
+from obligor.journal import (
+    Accepted,
+    Backend,
+    Command,
+    FileKeys,
+    Fold,
+    Idempotency,
+    Journal,
+    Lookup,
+    Registry,
+    SqliteBackend,
+    Vault,
+)
+from obligor.journal import queries as q
+from obligor.journal.schema import SCHEMA
+from obligor.kernel import Draft, uuid7
+from obligor.proof import Signer
+
+CLIENTS = 64
+TRANSACTIONS = 6_000
+PERSONS = 500
+TENANT = "bench"
+SIGNER = Signer("bench.example", bytes(range(32)))
+EVIDENCE = {f"k{n}": "v" * 200 for n in range(4)}
+
+
+class Wall:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class Chance:
+    """Bytes that cost nothing."""
+
+    def bytes(self, n: int) -> bytes:
+        import os
+
+        return os.urandom(n)
+
+
+def commands(count: int) -> list[Command]:
+    """Transactions about some hundred persons, each different."""
+    chance, now = Chance(), datetime.now(UTC)
+    made = []
+    for number in range(count):
+        person = f"person-{number % PERSONS}"
+        body = AlertRaised(
+            alert_id=f"alert-{number}",
+            kind="bench",
+            severity="info",
+            dedupe_key=f"key-{number}",
+            person_id=person,
+            loan_id=f"loan-{number % PERSONS}",
+            amount_minor=number,
+            currency="CNY",
+            monitor="bench",
+            monitor_version="1",
+            evidence=EVIDENCE,
+        )
+        draft = Draft(
+            id=uuid7(now, chance.bytes(10)),
+            stream=f"loan/loan-{number % PERSONS}",
+            subjects=(person,),
+            at=now,
+            body=body,
+            source="bench",
+            source_ref=f"ref-{number}",
+            actor="bench",
+        )
+        key = Idempotency(f"attempt-{number}", sha256(f"{number}".encode()).hexdigest())
+        made.append(Command(TENANT, _accept(draft), idempotency=key))
+    return made
+
+
+def _accept(draft: Draft) -> Callable[[Any], Accepted]:
+    def run_(view: Any) -> Accepted:
+        view.state(draft.stream)
+        return Accepted((draft,), lambda events: {"event_id": events[0].id, "known_seq": events[0].known_seq})
+
+    return run_
+
+
+def registry() -> Registry:
+    return Registry(
+        folds={"loan": Fold(lambda: 0, lambda count, _event: count + 1)},
+        lookups=lambda event: (Lookup("source_ref", event.source_ref or "", event.id),),
+    )
+
+
+# ---- the same driver for both
+
+
+def drive(submit: Callable[[Any], Future[Any]], work: Sequence[Any]) -> float:
+    """Keep CLIENTS pieces in flight until all are answered; pieces per second."""
+    left = iter(work)
+    done, lock, finished = 0, threading.Lock(), threading.Event()
+    errors: list[BaseException] = []
+
+    def go() -> None:
+        with lock:
+            piece = next(left, None)
+        if piece is not None:
+            submit(piece).add_done_callback(answered)
+
+    def answered(future: Future[Any]) -> None:
+        nonlocal done
+        if (error := future.exception()) is not None:
+            errors.append(error)
+        with lock:
+            done += 1
+            last = done == len(work)
+        if last:
+            finished.set()
+        else:
+            go()
+
+    began = time.perf_counter()
+    for _ in range(CLIENTS):
+        go()
+    finished.wait()
+    if errors:
+        raise errors[0]
+    return len(work) / (time.perf_counter() - began)
+
+
+# ---- ours
+
+
+@contextlib.contextmanager
+def journal(backend: Backend, vault: Vault) -> Iterator[Journal]:
+    opened = Journal.open(backend, registry(), vault, SIGNER, Wall(), Chance())
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def sqlite_ours() -> float:
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        vault = Vault.open(place / "vault.db", FileKeys(place / "kek"))
+        work = commands(TRANSACTIONS)
+        try:
+            with journal(SqliteBackend(place), vault) as opened:
+                vault.ensure(TENANT, [f"person-{n}" for n in range(PERSONS)])
+                return drive(opened.submit, work)
+        finally:
+            vault.close()
+
+
+def recorded() -> list[tuple[Any, ...]]:
+    """The rows that ours writes, by transaction: event, lookup, stored answer, head."""
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        vault = Vault.open(place / "vault.db", FileKeys(place / "kek"))
+        try:
+            with journal(SqliteBackend(place), vault) as opened:
+                opened.submit_many(commands(TRANSACTIONS)).result()
+                rows = opened.reader()._rows
+                events = rows.all(f"SELECT {q._EVENT} FROM event ORDER BY known_seq", ())
+                lookups = rows.all("SELECT tenant, kind, key, value, person FROM lookup ORDER BY value", ())
+                answers = rows.all("SELECT tenant, key, body, person, answer FROM idempotency", ())
+        finally:
+            vault.close()
+    by_id = {row[3]: row for row in lookups}
+    return [
+        (event, by_id[event[2]], answer, (TENANT, event[1] + 1, event[9]))
+        for event, answer in zip(events, answers, strict=True)
+    ]
+
+
+# ---- the peer
+
+
+class RawWriter:
+    """Group commit and nothing else: whatever has come since the last one is written in one transaction."""
+
+    def __init__(self, write: Callable[[list[Any]], None]) -> None:
+        self._write = write
+        self._queue: queue.SimpleQueue[tuple[Any, Future[Any]] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def submit(self, rows: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self._queue.put((rows, future))
+        return future
+
+    def close(self) -> None:
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (item := self._queue.get()) is not None:
+            group = [item]
+            with contextlib.suppress(queue.Empty):
+                while (more := self._queue.get_nowait()) is not None:
+                    group.append(more)
+            self._write([rows for rows, _ in group])
+            for _, future in group:
+                future.set_result(True)
+
+
+def sqlite_peer(rows: list[tuple[Any, ...]]) -> float:
+    with tempfile.TemporaryDirectory() as name:
+        connection = apsw.Connection(str(Path(name) / "raw.db"))
+        connection.pragma("page_size", 8192)
+        connection.pragma("journal_mode", "wal")
+        connection.pragma("synchronous", 2)
+        connection.execute(SCHEMA).fetchall()
+        statements = (q.INSERT_EVENT, q.UPSERT_LOOKUP, q.INSERT_ANSWER, q.UPSERT_HEAD)
+
+        def write(group: list[Any]) -> None:
+            connection.execute("BEGIN IMMEDIATE")
+            for sql, some in zip(statements, zip(*group, strict=True), strict=True):
+                connection.executemany(sql, some)
+            connection.execute("COMMIT")
+
+        writer = RawWriter(write)
+        try:
+            return drive(writer.submit, rows)
+        finally:
+            writer.close()
+            connection.close()
+
+
+def main() -> int:
+    rows = recorded()
+    cases = [
+        Case(
+            "append_sqlite",
+            "transactions/s",
+            "raw group commit of the same rows, SQLite WAL, synchronous=FULL",
+            0.4,
+            sqlite_ours,
+            lambda: sqlite_peer(rows),
+        )
+    ]
+    return run("journal", cases)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
