@@ -1,18 +1,28 @@
-"""The journal against a model of it: a list of events and a few dictionaries."""
+"""The journal against a model of it, a list of events and a few dictionaries.
+
+Over both stores; opened again, built again, and stopped at any of its failpoints.
+"""
 
 from __future__ import annotations
 
+import copy
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from obligor.events import DeviceSeen, FeeCharged, PartyRegistered
 from obligor.journal import Accepted, Answer, Command, View
-from obligor.kernel import Conflict, Gone, KeyReused
+from obligor.journal.group import Group
+from obligor.journal.sqlite_store import SqliteStore
+from obligor.kernel import Conflict, Gone, KeyReused, Unavailable, failpoints
 from obligor.proof import Checkpoint, open_note, root_of
 from tests.journal.support import (
     SIGNER,
@@ -28,6 +38,7 @@ from tests.journal.support import (
     party,
     said,
 )
+from tests.postgres import fresh_database
 
 LIMIT = 60
 TENANTS = (TENANT, "south")
@@ -54,8 +65,9 @@ attempts = st.builds(
     key=st.none() | st.sampled_from(["k1", "k2", "k3"]),
     body=st.sampled_from(["x", "x", "y"]),
 )
-steps = st.lists(
-    st.lists(attempts, min_size=1, max_size=9) | st.sampled_from(["reopen", "rebuild"]), max_size=8
+groups = st.lists(attempts, min_size=1, max_size=9)
+stops = st.sampled_from(
+    [name for name in failpoints.NAMES if name.startswith(("group.", "keys.", "checkpoints.", "erasure."))]
 )
 
 
@@ -172,30 +184,156 @@ def _check(h: House, models: dict[str, Model]) -> None:
         assert not {row["person"] for row in devices} & {f"p{name}" for name in model.erased}
 
 
-@settings(max_examples=40)
-@given(steps=steps, group_limit=st.sampled_from([1, 3, 1024]))
-def test_the_journal_is_a_list_of_events_that_nothing_disturbs(steps: list[Any], group_limit: int) -> None:
-    models = {tenant: Model() for tenant in TENANTS}
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        opened = house(directory, group_limit=group_limit)
-        h = opened.__enter__()
+class Stopped(BaseException):
+    """The writer's thread ends here, whatever it was doing."""
+
+
+class JournalMachine(RuleBasedStateMachine):
+    """A journal beside what it should be. `place` gives its database's URL, or None for its directory."""
+
+    def __init__(self, place: Callable[[], Any]) -> None:
+        super().__init__()
+        self._things = ExitStack()
+        self._directory = Path(self._things.enter_context(tempfile.TemporaryDirectory()))
+        self._store = self._things.enter_context(place())
+        self._models = {tenant: Model() for tenant in TENANTS}
+        self._group_limit = 1
+        self._open: Any = None
+        self._house: House
+
+    @initialize(group_limit=st.sampled_from([1, 3, 1024]))
+    def begin(self, group_limit: int) -> None:
+        self._group_limit = group_limit
+        self._enter()
+
+    def _enter(self) -> None:
+        self._open = house(self._directory, store=self._store, group_limit=self._group_limit)
+        self._house = self._open.__enter__()
+
+    def _leave(self) -> None:
+        opened, self._open = self._open, None
+        opened.__exit__(None, None, None)
+
+    @rule(group=groups)
+    def submit(self, group: list[Attempt]) -> None:
+        outcomes = self._submit(group)
+        for attempt, outcome in zip(group, outcomes, strict=True):
+            expected = self._models[attempt.tenant].expect(attempt)
+            assert _same(outcome, expected), (attempt, outcome, expected)
+
+    @rule()
+    def open_again(self) -> None:
+        self._leave()
+        self._enter()
+        _check(self._house, self._models)
+
+    @rule()
+    def build_again(self) -> None:
+        self._house.journal.rebuild()
+
+    @rule(group=groups, stop=stops)
+    def stop_within(self, group: list[Attempt], stop: str) -> None:
+        """The writer stops at a failpoint: what it did is the effect of the first few attempts, or of all."""
+        failpoints.arm(_stopping_at(stop))
         try:
-            for step in steps:
-                if step == "reopen":
-                    opened.__exit__(None, None, None)
-                    opened = house(directory, group_limit=group_limit)
-                    h = opened.__enter__()
-                elif step == "rebuild":
-                    h.journal.rebuild()
-                else:
-                    outcomes = h.journal.submit_many([_command(attempt) for attempt in step]).result(60)
-                    for attempt, outcome in zip(step, outcomes, strict=True):
-                        expected = models[attempt.tenant].expect(attempt)
-                        assert _same(outcome, expected), (attempt, outcome, expected)
-            _check(h, models)
+            outcomes = self._submit(group)
+        except Unavailable:
+            outcomes = []
         finally:
-            opened.__exit__(None, None, None)
+            failpoints.disarm()
+        told = [outcome for outcome in outcomes if not isinstance(outcome, Unavailable)]
+        self._leave()
+        self._enter()
+        # Those that were told are done; of the others, again, any number of the first.
+        again = self._submit(group)
+        possible = []
+        for done in range(len(told), len(group) + 1):
+            models = copy.deepcopy(self._models)
+            first = [models[each.tenant].expect(each) for each in group[:done]]
+            second = [models[each.tenant].expect(each) for each in group]
+            if all(map(_same, told, first)) and all(map(_same, again, second)):
+                possible.append(models)
+        assert possible, (stop, group, told, again)
+        self._models = next((each for each in possible if self._fits(each)), possible[0])
+        _check(self._house, self._models)
+
+    def _fits(self, models: dict[str, Model]) -> bool:
+        reader = self._house.journal.reader()
+        return all(reader.size(tenant) == len(model.events) for tenant, model in models.items())
+
+    def _submit(self, group: list[Attempt]) -> list[Any]:
+        return self._house.journal.submit_many([_command(attempt) for attempt in group]).result(60)
+
+    def teardown(self) -> None:
+        try:
+            if self._open is not None:
+                _check(self._house, self._models)
+                self._leave()
+        finally:
+            self._things.close()
+
+
+def _stopping_at(stop: str) -> Callable[[str], None]:
+    def reached(name: str) -> None:
+        if name == stop:
+            raise Stopped
+
+    return reached
+
+
+@contextmanager
+def _in_its_directory() -> Iterator[None]:
+    yield None
+
+
+@pytest.mark.parametrize(
+    ("store", "examples"),
+    [
+        ("sqlite", 30),
+        ("postgresql", 6),
+        pytest.param("sqlite", 1_000, marks=[pytest.mark.slow, pytest.mark.timeout(3600)]),
+        pytest.param("postgresql", 200, marks=[pytest.mark.slow, pytest.mark.timeout(3600)]),
+    ],
+)
+def test_the_journal_is_a_list_of_events_that_nothing_disturbs(
+    store: str, examples: int, request: pytest.FixtureRequest
+) -> None:
+    def place() -> Any:
+        if store == "sqlite":
+            return _in_its_directory()
+        return fresh_database(request.getfixturevalue("postgres_server"))
+
+    run_state_machine_as_test(
+        lambda: JournalMachine(place), settings=settings(max_examples=examples, stateful_step_count=8)
+    )
+
+
+def _forgets_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    keep = Group._keep
+    monkeypatch.setattr(Group, "_keep", lambda self, view, command, _answer: keep(self, view, command, None))
+
+
+def _answers_before_it_commits(monkeypatch: pytest.MonkeyPatch) -> None:
+    commit, begin = SqliteStore.commit, SqliteStore.begin
+
+    def begin_after(self: SqliteStore, tenants: Any = None) -> None:
+        if self._connection.in_transaction:
+            commit(self)
+        begin(self, tenants)
+
+    monkeypatch.setattr(SqliteStore, "commit", lambda _self: None)
+    monkeypatch.setattr(SqliteStore, "begin", begin_after)
+
+
+@pytest.mark.parametrize("plant", [_forgets_answers, _answers_before_it_commits])
+def test_a_journal_with_a_planted_bug_is_disturbed(
+    plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    # The first failure will do: nobody needs the shortest.
+    once_over = settings(max_examples=100, stateful_step_count=8, phases=[Phase.generate], database=None)
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(lambda: JournalMachine(_in_its_directory), settings=once_over)
 
 
 @given(

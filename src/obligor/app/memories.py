@@ -19,6 +19,7 @@ from obligor.events import (
     LoanWrittenOff,
     ModelActivated,
     OfferMade,
+    RepaymentReversed,
     StrategyActivated,
 )
 from obligor.features import History
@@ -96,7 +97,8 @@ class Book:
     """Which loans are open, whose they are, what decides, which day is closed."""
 
     def __init__(self) -> None:
-        self.open: dict[str, None] = {}  # in the order of their disbursement
+        self._open: dict[str, int] = {}  # each with the place of its disbursement
+        self._closed: dict[str, int] = {}  # a payment that is reversed opens them again
         self.strategies: dict[str, str] = {}
         self.models: dict[str, str] = {}
         self.last_day: date | None = None
@@ -108,13 +110,16 @@ class Book:
         """The book that the projections hold."""
         self = cls()
         rows = reader.query(
-            "SELECT loan_id, person_id, status FROM p_loan WHERE tenant = ? ORDER BY known_seq",
+            "SELECT loan_id, person_id, status, known_seq, written_off_minor FROM p_loan"
+            " WHERE tenant = ? ORDER BY known_seq",
             (tenant,),
         )
         for row in rows:
             self._loans.setdefault(row["person_id"], []).append(row["loan_id"])
             if row["status"] == "open":
-                self.open[row["loan_id"]] = None
+                self._open[row["loan_id"]] = row["known_seq"]
+            elif row["status"] == "closed" and not row["written_off_minor"]:
+                self._closed[row["loan_id"]] = row["known_seq"]
         for row in reader.query("SELECT kind, name, value FROM p_day_active WHERE tenant = ?", (tenant,)):
             self._activate(row["kind"], row["name"], row["value"])
         for row in reader.query(
@@ -139,9 +144,13 @@ class Book:
         match event.body:
             case LoanDisbursed() as body:
                 self._loans.setdefault(body.person_id, []).append(body.loan_id)
-                self.open[body.loan_id] = None
-            case LoanClosed() | LoanWrittenOff() as body:
-                self.open.pop(body.loan_id, None)
+                self._open[body.loan_id] = event.known_seq
+            case LoanClosed() as body if body.loan_id in self._open:
+                self._closed[body.loan_id] = self._open.pop(body.loan_id)
+            case RepaymentReversed() as body if body.loan_id in self._closed:
+                self._open[body.loan_id] = self._closed.pop(body.loan_id)
+            case LoanWrittenOff() as body:
+                self._open.pop(body.loan_id, None)
             case HeadroomReserved() | OfferMade() as body:
                 heapq.heappush(self._expiring, (body.expires_at, body.application_id))
             case StrategyActivated() as body:
@@ -154,6 +163,11 @@ class Book:
                     heapq.heappop(self._expiring)
             case _:
                 pass
+
+    @property
+    def open(self) -> list[str]:
+        """The loans that are open, in the order of their disbursement."""
+        return sorted(self._open, key=self._open.__getitem__)
 
     def forget(self, person: str) -> None:
         """Nothing here is personal beyond pseudonymous ids and money, which are kept."""

@@ -1,13 +1,15 @@
 """What watches the journal and adds to it: the tracer of loan money, and the day's close.
 
 A processor sees committed events in their order, keeps its cursor in the transaction of what it writes, and
-gives that ids derived from the cause: however often it runs over an event, it says the same thing once.
+gives that ids derived from the cause: however often it runs over an event, it says the same thing once. What
+the journal could not take is tried again before anything later is looked at.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from datetime import date, datetime, timedelta
@@ -29,6 +31,7 @@ __all__ = ["CloseMonitor", "FundsMonitor", "Processor", "Watch"]
 
 LOANS_AT_ONCE = 250
 CATCH_UP_SECONDS = 5.0
+AGAIN_SECONDS = 1.0
 log = logging.getLogger("obligor")
 
 
@@ -41,7 +44,7 @@ class Processor(Protocol):
         """Rebuild the memory up to the cursor without writing, then catch up."""
 
     def see(self, events: Sequence[Event]) -> None:
-        """Take committed events, in order."""
+        """Take committed events, in order; again from where it stopped, when it raised."""
 
 
 class Watch:
@@ -51,27 +54,41 @@ class Watch:
     """
 
     def __init__(self, processor: Processor, journal: Journal) -> None:
-        self._processor = processor
+        self._processor, self._journal = processor, journal
         self._caught_up = threading.Event()
+        self._moved = time.monotonic()
         self._subscriber = journal.subscribe(self._see, name=processor.name)
         threading.Thread(target=self._start, name=f"start-{processor.name}", daemon=True).start()
+
+    @property
+    def name(self) -> str:
+        """The processor's name."""
+        return self._processor.name
 
     def behind(self) -> int:
         """Committed events that it has not seen; at least one while it is catching up."""
         return self._subscriber.lag() + (not self._caught_up.is_set())
 
+    def age(self) -> float:
+        """Seconds since it last moved, when there is something that it has not seen; else 0.0."""
+        return time.monotonic() - self._moved if self.behind() else 0.0
+
     def _start(self) -> None:
-        try:
-            self._processor.start()
-        except Exception:  # said, and seen as `behind` for as long as it lasts
-            log.exception("a processor could not catch up", extra={"processor": self._processor.name})
-        else:
-            self._caught_up.set()
+        while self._journal.alive and not self._caught_up.is_set():
+            try:
+                self._processor.start()
+            except Exception as error:  # noqa: BLE001  said, and seen as `behind` for as long as it lasts
+                told = {"processor": self._processor.name, "error": type(error).__name__}
+                log.error("a processor could not catch up", extra=told)
+                self._caught_up.wait(AGAIN_SECONDS)
+            else:
+                self._caught_up.set()
 
     def _see(self, events: list[Event]) -> None:
         if not self._caught_up.wait(CATCH_UP_SECONDS):
             raise Unavailable(f"the processor {self._processor.name} has not caught up")
         self._processor.see(events)
+        self._moved = time.monotonic()
 
 
 def _call(means: Means, tenant: str, name: str, now: datetime, at: datetime) -> Call:
@@ -96,6 +113,7 @@ class FundsMonitor:
         self._means, self._tenant, self._journal, self._now = means, tenant, journal, now
         self._lock = threading.Lock()
         self._seen = -1
+        self._owed: Command | None = None
         self.tracer = Tracer(classes)
 
     def start(self) -> None:
@@ -117,19 +135,25 @@ class FundsMonitor:
             return self.tracer.position(loan_id)
 
     def _take(self, event: Event, *, write: bool) -> None:
+        self._settle()
         if event.known_seq <= self._seen:
             return
         self._seen = event.known_seq
         with self._lock:
             hits = self.tracer.consume(event)
-        if not write or not any(hit.first for hit in hits):
-            return
-        command = Command(
-            tenant=self._tenant,
-            run=lambda view: self._raise(view, event, hits),
-            cursor=(self.name, event.known_seq),
-        )
-        _await(self._journal.submit(command), self.name)
+        if write and any(hit.first for hit in hits):
+            self._owed = Command(
+                tenant=self._tenant,
+                run=lambda view: self._raise(view, event, hits),
+                cursor=(self.name, event.known_seq),
+            )
+            self._settle()
+
+    def _settle(self) -> None:
+        """Have the alerts of the last event written, if they are not; the tracer takes an event in only once."""
+        if self._owed is not None:
+            _await(self._journal.submit(self._owed), self.name)
+            self._owed = None
 
     def _raise(self, view: View, event: Event, hits: Sequence[Hit]) -> Accepted:
         p = Proposal(view, _call(self._means, self._tenant, self.name, self._now(), event.at))
@@ -193,7 +217,7 @@ class CloseMonitor:
         opened: Future[Answer] = self._journal.submit(
             Command(
                 tenant=self._tenant,
-                run=lambda view: Accepted(answer=lambda _: list(view.memory("book").open)),
+                run=lambda view: Accepted(answer=lambda _: view.memory("book").open),
             )
         )
         loans: list[str] = opened.result().value
@@ -224,6 +248,8 @@ class CloseMonitor:
         decision, strategy = stages.classify(p, facts)
         found = decision.outputs
         now = loan.classification
+        if now is not None and now.on == day:
+            return  # said before it was interrupted
         was = (now.five_tier, now.ifrs9_stage, now.non_performing) if now else ("normal", 1, False)
         if was == (found["five_tier"], found["ifrs9_stage"], found["non_performing"]):
             return
@@ -255,9 +281,9 @@ class CloseMonitor:
         # Arrears are told once for the due date that was missed, a warning about a current loan once a month.
         since = (day - timedelta(days=late)).isoformat() if late else f"{day:%Y-%m}"
         key = f"{kind}|{loan.loan_id}|{severity}|{since}"
-        if p.view.find("alert", key):
-            return
         alert_id = self._id(event, "alert", loan.loan_id)
+        if p.view.find("alert", key) or p.state(f"alert/{alert_id}") is not None:
+            return
         body = AlertRaised(
             alert_id=alert_id,
             kind=kind,
@@ -286,7 +312,14 @@ def _evidence(decision: Decision, facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _await(future: Future[Answer], name: str) -> None:
-    """Wait for a processor's command, and say so when it failed: at the next start it is tried again."""
-    if error := future.exception():
+    """Wait for a processor's command. One that fails for what it is would always fail: it is said, and left.
+
+    Raises:
+        Unavailable: the journal cannot take it now; it has to be tried again.
+    """
+    error = future.exception()
+    if isinstance(error, Unavailable):
+        raise error
+    if error is not None:
         kind = type(error).__name__
         log.error("a command of the processor failed", extra={"processor": name, "error": kind})

@@ -8,7 +8,7 @@ from typing import Any
 from obligor.app import stages, wire
 from obligor.app.commands.parties import identify
 from obligor.app.proposal import Proposal
-from obligor.app.states import Application, Terms
+from obligor.app.states import Application, Reservation, Terms
 from obligor.events import (
     ApplicationOverridden,
     ApplicationReceived,
@@ -97,10 +97,11 @@ def override(p: Proposal, body: wire.ApplicationOverridden) -> dict[str, Any]:
         expires_at=body.expires_at or at + timedelta(days=settings.override_days),
         conditions=body.conditions,
     )
-    freed = release(p, application, "overridden")
+    held = application.reservation
+    release(p, application, "overridden")
     event = p.add(f"application/{body.application_id}", overridden, (application.person_id,))
     if terms and terms.limit_minor:
-        _reserve(p, p.application(body.application_id), terms.limit_minor, event.id, freed, refuse=True)
+        _reserve(p, p.application(body.application_id), terms.limit_minor, event.id, held, refuse=True)
     return {"application_id": body.application_id, "decision_id": application.decision_id}
 
 
@@ -166,11 +167,11 @@ def sign(p: Proposal, body: wire.ContractSigned) -> dict[str, Any]:
     return {"application_id": body.application_id, "contract_id": body.contract_id}
 
 
-def release(p: Proposal, application: Application, why: str) -> int:
-    """Give back what is left of the headroom that an application holds; returns how much."""
+def release(p: Proposal, application: Application, why: str) -> None:
+    """Give back what is left of the headroom that an application holds."""
     held = application.reservation
     if held is None or held.left_minor == 0:
-        return 0
+        return
     released = HeadroomReleased(
         reservation_id=held.reservation_id,
         application_id=application.application_id,
@@ -179,7 +180,6 @@ def release(p: Proposal, application: Application, why: str) -> int:
         why=why,
     )
     p.add(f"application/{application.application_id}", released, (application.person_id,))
-    return held.left_minor
 
 
 def _known_product(request: wire.ApplicationRequest) -> None:
@@ -257,20 +257,25 @@ def _reserve(
     application: Application,
     amount_minor: int,
     cause: str,
-    freed_minor: int = 0,
+    freed: Reservation | None = None,
     *,
     refuse: bool,
 ) -> None:
     """Set headroom aside under every cap that applies.
 
-    A decision has looked at the headroom before; an officer may not have, and is refused. `freed_minor` is
-    what the same command gives back under the same caps.
+    A decision has looked at the headroom before; an officer may not have, and is refused. `freed` is what
+    the same command gives back.
     """
     caps = p.view.memory("caps")
     names = caps.applies(product=application.product, person=application.person_id)
-    room, binding = caps.headroom(names, currency=application.currency)
-    if room is not None and amount_minor > room + freed_minor:
-        accepted = f"at most {room + freed_minor}, what {binding} leaves"
+    room, binding = caps.headroom(
+        names,
+        currency=application.currency,
+        held_under=freed.caps if freed else (),
+        held_minor=freed.left_minor if freed else 0,
+    )
+    if room is not None and amount_minor > room:
+        accepted = f"at most {room}, what {binding} leaves"
         if refuse:
             raise InvalidInput.field("body.limit_minor", amount_minor, accepted)
         raise InvariantBroken(f"a decision approved {amount_minor} under {binding}: {accepted}")
