@@ -4,6 +4,8 @@ from obligor.journal.backend import Backend, PostgresBackend, PostgresVault, Sql
 from obligor.journal.journal import Journal
 from obligor.journal.keys import FileKeys, KeyProvider, SystemEntropy, load_signer
 from obligor.journal.logs import origin
+from obligor.journal.observing import Observer
+from obligor.journal.projections import projection_digest
 from obligor.journal.reader import Opened, Reader, open_reader
 from obligor.journal.sealing import decode_envelope
 from obligor.journal.sqlite import DirectoryLock
@@ -59,6 +61,7 @@ __all__ = [
     "KeyProvider",
     "Lookup",
     "Memory",
+    "Observer",
     "Opened",
     "PersonKey",
     "PostgresBackend",
@@ -88,6 +91,7 @@ __all__ = [
     "load_signer",
     "open_reader",
     "origin",
+    "projection_digest",
     "subjects_of",
     "tree_at",
     "vault_rows",

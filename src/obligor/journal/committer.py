@@ -14,6 +14,7 @@ from obligor.journal.group import Group, Outcome
 from obligor.journal.known import Committed
 from obligor.journal.logs import Logs
 from obligor.journal.numbering import Numbered
+from obligor.journal.observing import SILENT, Observer
 from obligor.journal.sealing import commitment_keys, fresh_nonces, open_event, seal_answer, seal_parts
 from obligor.journal.store import (
     AnswerRow,
@@ -27,7 +28,7 @@ from obligor.journal.store import (
     Store,
     StoreFailed,
 )
-from obligor.journal.types import Answer, Command, Registry
+from obligor.journal.types import Command, Registry
 from obligor.journal.vault import NO_KEYS, Ring, Vault
 from obligor.journal.view import Cache, TenantGroup
 from obligor.kernel import Clock, Entropy, Event, InvariantBroken, Refusal, Unavailable, sha256_hex
@@ -56,6 +57,7 @@ class Committer:
         clock: Clock,
         entropy: Entropy,
         publish: Callable[[list[Event]], None],
+        observer: Observer = SILENT,
     ) -> None:
         self._store = store
         self._vault = vault
@@ -65,6 +67,7 @@ class Committer:
         self._clock = clock
         self._nonces = fresh_nonces(entropy)
         self._publish = publish
+        self._observer = observer
         self._cache = Cache()
         self._unstored: list[CheckpointRow] = []
         self._entered: set[str] = set()
@@ -91,6 +94,11 @@ class Committer:
             self._store.maintain()
         except StoreFailed as error:
             _log.warning("maintenance of the store failed: %s", error)
+
+    @property
+    def erasures(self) -> int:
+        """How many erasures are recorded and not finished."""
+        return self._eraser.count
 
     @property
     def unfinished(self) -> bool:
@@ -194,7 +202,7 @@ class Committer:
             # The message could hold what the command says of a person.
             _log.error("a command could not be written: %s", type(error).__name__)
             return [error]
-        return self._withhold(commands, self._finish(outcomes, group))
+        return self._finish(outcomes, group)
 
     def _writable(self, commands: Sequence[Command]) -> tuple[Sequence[Command], Refusal | None]:
         """The commands before the first whose tenant cannot be written here, and why it cannot."""
@@ -224,9 +232,14 @@ class Committer:
 
     def _write_group(self, commands: Sequence[Command]) -> tuple[list[Outcome], Group]:
         self._resolve()
+        if self._eraser.waiting:
+            # Before anything else is written or said about whoever it is.
+            self._eraser.finish()
+        self._observer.begun(len(commands))
         self._store.begin({command.tenant for command in commands})
         reach("group.begun")
         outcomes, group = self._fold(commands)
+        self._observer.folded()
         reach("group.folded")
         if group.empty:
             self._store.rollback()
@@ -239,6 +252,7 @@ class Committer:
             self._in_doubt.update(group.tenants)
             self._store.commit()
             self._in_doubt.clear()
+            self._observer.committed(sum(len(each.accepted) for each in group.tenants.values()))
             reach("group.committed")
             self._unstored = []
         return outcomes, group
@@ -265,6 +279,7 @@ class Committer:
         for tenant_group in group.tenants.values():
             if tenant_group.accepted:
                 self._unstored.append(self._logs.sign(tenant_group.tenant))
+                self._observer.signed()
         reach("group.signed")
         for tenant_group in group.tenants.values():
             if tenant_group.accepted:
@@ -278,14 +293,6 @@ class Committer:
             except StoreFailed as error:
                 _log.error("an erasure is written and not finished: %s", error)
                 outcomes[-1] = Unavailable("the erasure is recorded and will be finished; keys still exist")
-        return outcomes
-
-    def _withhold(self, commands: Sequence[Command], outcomes: list[Outcome]) -> list[Outcome]:
-        """Give no earlier answer while keys wait to be destroyed: it could be the one that says they are."""
-        waiting = self._eraser.waiting
-        for place, (command, outcome) in enumerate(zip(commands, outcomes, strict=False)):
-            if command.tenant in waiting and isinstance(outcome, Answer) and outcome.replayed:
-                outcomes[place] = Unavailable("an erasure is recorded and will be finished; keys still exist")
         return outcomes
 
     def _drop_group(self) -> None:
@@ -303,7 +310,7 @@ class Committer:
             self._store.write(batch)
             reach("checkpoints.written")
             self._store.commit()
-        except StoreFailed:
+        except BaseException:
             self._store.rollback()
             raise
 

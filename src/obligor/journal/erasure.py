@@ -34,9 +34,14 @@ class Eraser:
         return bool(self._with_keys or self._with_traces)
 
     @property
-    def waiting(self) -> set[str]:
-        """The tenants some of whose persons' keys are still to be destroyed."""
-        return {erasure.tenant for erasure in self._with_keys}
+    def count(self) -> int:
+        """How many are not finished."""
+        return len(self._with_keys) + len(self._with_traces)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether keys are still to be destroyed."""
+        return bool(self._with_keys)
 
     def add(self, erasures: Iterable[ErasureRow]) -> None:
         """Take on erasures that were written, by this process or by one before it."""
@@ -47,7 +52,7 @@ class Eraser:
     def finish(self) -> None:
         """Destroy the keys; when no file holds a trace any more, take the erasures off the list.
 
-        What still uses the write-ahead log delays only the last step, which is then tried again later.
+        A reader who can still see what was deleted delays only the last step, which is tried again later.
 
         Raises:
             StoreFailed: keys may still exist.
@@ -67,7 +72,7 @@ class Eraser:
 
     def _purged(self) -> bool:
         try:
-            return self._store.purge()
+            return self._vault.purge() and self._store.purge()
         except StoreFailed:
             return False
 

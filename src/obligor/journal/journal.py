@@ -12,6 +12,7 @@ from obligor.journal.committer import Committer
 from obligor.journal.group import Outcome
 from obligor.journal.known import Committed
 from obligor.journal.logs import Logs
+from obligor.journal.observing import SILENT, Observer
 from obligor.journal.projections import Projector
 from obligor.journal.reader import Reader
 from obligor.journal.store import RoleLost, Rows, Store
@@ -58,6 +59,7 @@ class Journal:
         tenants: Iterable[str] | None = None,
         queue_limit: int = QUEUE_LIMIT,
         group_limit: int = GROUP_LIMIT,
+        observer: Observer = SILENT,
     ) -> Journal:
         """Open a journal to write, make it if there is none.
 
@@ -75,10 +77,14 @@ class Journal:
         with ExitStack() as opened:
             store = backend.writer()
             opened.callback(store.close)
+            named = None if tenants is None else list(tenants)
+            # Whoever only waits for the role to be free asks often, and has nothing else made.
+            store.take(named or ())
             rows = backend.rows()
             opened.callback(rows.close)
+            opened.callback(vault.rely_on, None)
             journal = cls(store, vault)
-            journal._start(rows, registry, signer, clock, entropy, tenants)
+            journal._start(rows, registry, signer, clock, entropy, named, observer)
             journal._writer = Writer(journal._committer, queue_limit=queue_limit, group_limit=group_limit)
             journal._writer.start()
             opened.pop_all()
@@ -91,7 +97,8 @@ class Journal:
         signer: Signer,
         clock: Clock,
         entropy: Entropy,
-        tenants: Iterable[str] | None = None,
+        tenants: Iterable[str] | None,
+        observer: Observer,
     ) -> None:
         store, vault = self._store, self._vault
         self._reader = Reader(rows, vault)
@@ -106,6 +113,7 @@ class Journal:
             clock=clock,
             entropy=entropy,
             publish=self._publish,
+            observer=observer,
         )
         vault.rely_on(store.leads)
         self._committer.enter([head.tenant for head in store.heads()] if tenants is None else tenants)
@@ -202,6 +210,11 @@ class Journal:
     def waiting(self) -> int:
         """How many commands wait to be taken."""
         return self._writer.waiting
+
+    @property
+    def erasures(self) -> int:
+        """How many erasures are recorded and not finished."""
+        return self._committer.erasures
 
     def size(self, tenant: str) -> int:
         """How many events of a tenant are committed and signed."""

@@ -8,14 +8,24 @@ from typing import Any, Protocol
 
 import apsw
 
-from obligor.journal.sqlite import DirectoryLock, adopt, check_version, close, connect, fetch, truncate_wal
-from obligor.journal.store import StoreFailed
+from obligor.journal.sqlite import (
+    BUSY_MS,
+    DirectoryLock,
+    adopt,
+    check_version,
+    close,
+    connect,
+    fetch,
+    truncate_wal,
+)
 from obligor.kernel import Unavailable
 
 __all__ = ["SCHEMA", "VERSION", "KeyRows", "SqliteKeyRows", "VaultPlace"]
 
 VERSION = 1
 WAL_PAGES = 500
+# How long to wait for readers to leave the write-ahead log, when it is to be emptied.
+PURGE_MS = 250
 SCHEMA = """
 CREATE TABLE person_key(
   tenant TEXT NOT NULL, person TEXT NOT NULL, class TEXT NOT NULL,
@@ -84,11 +94,11 @@ class KeyRows(Protocol):
         ...
 
     def destroy(self, tenant: str, person: str, classes: Iterable[str]) -> None:
-        """Destroy a person's keys of these classes, for good.
+        """Destroy a person's keys of these classes, durably: nobody is given one of them any more."""
+        ...
 
-        Raises:
-            StoreFailed: they may still be in a file; it has to be done again.
-        """
+    def purge(self) -> bool:
+        """Leave no trace of destroyed keys in any file; False when a reader is still in the way."""
         ...
 
     def persons(self, after: tuple[str, str, str], limit: int) -> list[PersonRow]:
@@ -208,13 +218,21 @@ class SqliteKeyRows:
 
     @fetch
     def destroy(self, tenant: str, person: str, classes: Iterable[str]) -> None:
-        """`secure_delete` overwrites the row; the write-ahead log, which has the old one, is emptied."""
+        """In a transaction. `secure_delete` overwrites the rows."""
         self._check()
         with self._connection:
             rows = [(tenant, person, kind) for kind in classes]
             self._connection.executemany(DESTROY, rows).fetchall()
-        if not truncate_wal(self._connection):
-            raise StoreFailed("a reader of the vault keeps its write-ahead log in use")
+
+    @fetch
+    def purge(self) -> bool:
+        """What is left of destroyed keys is in the write-ahead log, which is emptied."""
+        self._check()
+        self._connection.set_busy_timeout(PURGE_MS)
+        try:
+            return truncate_wal(self._connection)
+        finally:
+            self._connection.set_busy_timeout(BUSY_MS)
 
     @fetch
     def persons(self, after: tuple[str, str, str], limit: int) -> list[PersonRow]:

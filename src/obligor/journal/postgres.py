@@ -15,7 +15,7 @@ from psycopg.rows import TupleRow
 from psycopg.types.bool import BoolBinaryLoader
 from psycopg.types.numeric import Int8BinaryDumper, NumericBinaryLoader
 
-from obligor.journal.store import Retry, StoreFailed
+from obligor.journal.store import Retry, StoreFailed, WrongStatement
 from obligor.kernel import InvariantBroken
 
 __all__ = [
@@ -151,10 +151,16 @@ def storage() -> Iterator[None]:
         raise failing(error) from error
 
 
-def failing(error: psycopg.Error) -> StoreFailed:
-    """What the journal calls an error of PostgreSQL. Its text could hold a row's values and is left out."""
+def failing(error: psycopg.Error) -> StoreFailed | WrongStatement:
+    """What the journal calls an error of PostgreSQL.
+
+    Whose value cannot be held, such as text with a NUL, is at fault itself, and no store. What could repeat a
+    row's values is left out.
+    """
+    if isinstance(error, errors.DataError):
+        return WrongStatement(f"PostgreSQL cannot hold a value: {error.sqlstate or 'not text'}")
     kind = Retry if isinstance(error, _AGAIN) else StoreFailed
-    said = error.diag.message_primary if error.sqlstate and error.sqlstate[:2] not in {"22", "23"} else None
+    said = error.diag.message_primary if error.sqlstate and error.sqlstate[:2] != "23" else None
     return kind(f"{type(error).__name__}: {said or error.sqlstate or str(error).splitlines()[0]}")
 
 

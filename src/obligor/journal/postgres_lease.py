@@ -13,11 +13,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-import psycopg
 from psycopg import errors
 
 from obligor.journal.postgres import Connection, storage
-from obligor.journal.store import RoleLost, StoreFailed
+from obligor.journal.store import RoleLost
 from obligor.kernel import Unavailable
 from obligor.kernel.failpoints import reach
 
@@ -33,7 +32,7 @@ CREATE TABLE fence(tenant TEXT NOT NULL PRIMARY KEY, token INTEGER NOT NULL);
 BEATS = 4
 # A refusal is not asked for again at once: many commands may wait for the same tenant.
 REFUSED_SECONDS = 0.2
-# How long the group in which an earlier writer stopped may hold the token's row, once its lease has ended.
+# How long to wait for a row that somebody else is about to let go of.
 GRACE_MS = 500
 
 _TAKE = """
@@ -150,18 +149,13 @@ class Leases:
         before = connection.execute(_HOLDER, (tenant,)).fetchone()
         values = (tenant, self._holder, self._seconds)
         try:
-            taken = connection.execute(_TAKE, values).fetchone()
-        except errors.LockNotAvailable:
-            taken = None
-        if taken is None:
-            raise self._refuse(tenant, before)
-        try:
+            if not connection.execute(_TAKE, values).fetchall():
+                raise self._refuse(tenant, before)
+            if before is not None and before[0] != self._holder:
+                # Stopped in the middle of a group, or cut off in it, it would hold the token's row for ever.
+                connection.execute(_CUT, (named(before[0]),))
             return int(connection.execute(_RAISE, (tenant,)).fetchall()[0][0])
         except errors.LockNotAvailable:
-            # Its lease has ended and it still holds the row: stopped in the middle of a group, or cut off.
-            if before is not None:
-                with self._connect() as other:
-                    other.execute(_CUT, (named(before[0]),))
             raise self._refuse(tenant, before) from None
 
     def _refuse(self, tenant: str, holder: tuple[object, ...] | None) -> Unavailable:
@@ -205,7 +199,7 @@ class Leases:
                     connection = self._connect()
                     connection.silence_seconds = self._seconds
                 self._renew(connection)
-            except (StoreFailed, psycopg.Error) as error:
+            except Exception as error:  # noqa: BLE001  whatever it is, the next beat may come through
                 _log.warning("a lease could not be renewed: %s", type(error).__name__)
                 if connection is not None:
                     connection.close()

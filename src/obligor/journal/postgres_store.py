@@ -23,6 +23,7 @@ from obligor.journal.store import (
     ErasureRow,
     EventRow,
     Head,
+    RoleLost,
     StoreFailed,
     WrongStatement,
 )
@@ -37,6 +38,8 @@ GROUPS_LOCK = 0x0B11_60_01
 PERSONAL = ("lookup", "idempotency")
 _SHARED = f"SELECT pg_advisory_xact_lock_shared({GROUPS_LOCK})"
 _ALONE = f"SELECT pg_advisory_xact_lock({GROUPS_LOCK})"
+# Nobody has to wait for a sync of what has written nothing.
+_NOTHING_DONE = "SET LOCAL synchronous_commit = off; COMMIT"
 _OPEN = (pq.TransactionStatus.INTRANS, pq.TransactionStatus.INERROR)
 
 
@@ -49,6 +52,7 @@ class PostgresStore:
         self._leases = leases
         self._connection: Connection | None = connection
         self._shadow: Shadow | None = None
+        self._wrote = False
 
     # ---- the role
 
@@ -73,6 +77,7 @@ class PostgresStore:
     def begin(self, tenants: Iterable[str] | None = None) -> None:
         """Locks the tenants' fencing tokens, so that what is read stays true until the end."""
         self.take(tenants or ())
+        self._wrote = False
         try:
             self._begin(tenants)
         except StoreFailed:
@@ -81,6 +86,9 @@ class PostgresStore:
                 raise
             # The connection broke while nobody used it: nothing was begun, so a new one may.
             self._begin(tenants)
+        except RoleLost:
+            self.rollback()
+            raise
 
     @fetch
     def _begin(self, tenants: Iterable[str] | None) -> None:
@@ -90,6 +98,7 @@ class PostgresStore:
             connection.execute(_ALONE if tenants is None else _SHARED)
         if tenants is None:
             self._shadow = Shadow(connection)
+            self._wrote = True
         self._leases.hold(connection, self._leases.tenants if tenants is None else tenants)
 
     @fetch
@@ -112,7 +121,11 @@ class PostgresStore:
         status = connection.info.transaction_status
         if status in _OPEN:
             try:
-                connection.execute("ROLLBACK")
+                if self._wrote or status is pq.TransactionStatus.INERROR:
+                    connection.execute("ROLLBACK")
+                else:
+                    # After a ROLLBACK psycopg prepares every statement anew.
+                    connection.execute(_NOTHING_DONE, prepare=False)
             except psycopg.Error:
                 self._drop()
         elif status is not pq.TransactionStatus.IDLE:
@@ -138,6 +151,7 @@ class PostgresStore:
         self._apply(lambda connection: write_statements(connection, statements))
 
     def _apply(self, work: Callable[[Connection], None]) -> None:
+        self._wrote = True
         try:
             work(self._connected())
         except OUR_FAULT as error:

@@ -27,7 +27,6 @@ from obligor.journal.key_rows import (
 )
 from obligor.journal.postgres import Connection, connect, fetch, storage
 from obligor.journal.postgres_purge import vacuum
-from obligor.journal.store import StoreFailed
 from obligor.kernel import Conflict, NotFound, Unavailable
 
 __all__ = ["VAULT_SCHEMA_NAME", "PostgresKeyRows"]
@@ -102,10 +101,13 @@ class PostgresKeyRows:
 
     @fetch
     def destroy(self, tenant: str, person: str, classes: Iterable[str]) -> None:
-        """The rows are overwritten, other processes are told, and the old rows leave the table."""
+        """In a transaction, in which other processes are told."""
         self._many(DESTROY, [(tenant, person, kind) for kind in classes], _COUNT)
-        if not vacuum(self._connected(), ["person_key"]):
-            raise StoreFailed("a reader of the database can still see a destroyed key")
+
+    @fetch
+    def purge(self) -> bool:
+        """The old rows leave the table, once nobody can see them any more."""
+        return vacuum(self._connected(), ["person_key"])
 
     @fetch
     def persons(self, after: tuple[str, str, str], limit: int) -> list[PersonRow]:

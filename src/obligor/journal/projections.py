@@ -17,7 +17,7 @@ from obligor.journal.view import SLOTS_CACHED, Slot, fold_stream
 from obligor.kernel import Event, InvariantBroken, NotFound, sha256_hex
 from obligor.kernel.failpoints import reach
 
-__all__ = ["LOOKUPS", "Projector"]
+__all__ = ["LOOKUPS", "Projector", "projection_digest"]
 
 # The name under which the lookups and the index of subjects are rebuilt.
 LOOKUPS = "lookup"
@@ -59,7 +59,7 @@ class Projector:
     def _outdated(self) -> tuple[list[str], list[str]]:
         """What is there and not registered, and what is registered and not there as it is."""
         known = self._store.projections()
-        wanted = {each.name: _digest(each) for each in self._registry.projections}
+        wanted = {each.name: projection_digest(each) for each in self._registry.projections}
         stale = [name for name in known if name not in wanted]
         return stale, [name for name in wanted if known.get(name) != wanted[name]]
 
@@ -93,7 +93,7 @@ class Projector:
         chosen = [each for each in self._registry.projections if each.name in names]
         for each in chosen:
             self._store.drop_projection(each.name)
-            self._store.make_projection(each.name, _digest(each), each.schema)
+            self._store.make_projection(each.name, projection_digest(each), each.schema)
         if LOOKUPS in names:
             self._store.clear_lookups()
         reach("projections.dropped")
@@ -212,7 +212,8 @@ class _Replay:
         return slot
 
 
-def _digest(projection: Projection) -> str:
+def projection_digest(projection: Projection) -> str:
+    """By which a projection whose tables have changed is known."""
     return sha256_hex(projection.schema.encode())
 
 

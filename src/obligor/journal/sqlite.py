@@ -18,6 +18,7 @@ from obligor.kernel import Conflict, InvariantBroken, NotFound, Unavailable
 
 __all__ = [
     "BUSY_MS",
+    "FAILURES",
     "OUR_FAULT",
     "DirectoryLock",
     "adopt",
@@ -56,17 +57,20 @@ OUR_FAULT = (
     apsw.SQLError,
 )
 
+# What the store is blamed for. Text whose bytes have changed may be no text any more.
+FAILURES = (apsw.Error, OSError, UnicodeDecodeError)
+
 
 @contextmanager
 def storage() -> Iterator[None]:
     """Turns what APSW raises into StoreFailed."""
     try:
         yield
-    except (apsw.Error, OSError) as error:
+    except FAILURES as error:
         raise failing(error) from error
 
 
-def failing(error: apsw.Error | OSError) -> StoreFailed:
+def failing(error: Exception) -> StoreFailed:
     """What the journal calls an error of SQLite or the file system."""
     return StoreFailed(f"{type(error).__name__}: {error}")
 
@@ -78,7 +82,7 @@ def fetch(method: Callable[P, R]) -> Callable[P, R]:
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return method(*args, **kwargs)
-        except apsw.Error as error:
+        except FAILURES as error:
             raise failing(error) from error
 
     return guarded

@@ -11,7 +11,7 @@ from typing import Any
 import apsw
 
 from obligor.journal.schema import FILE, VERSION
-from obligor.journal.sqlite import OUR_FAULT, check_version, connect, failing, storage
+from obligor.journal.sqlite import FAILURES, OUR_FAULT, check_version, connect, failing, storage
 from obligor.journal.store import Snapshot, WrongStatement
 from obligor.kernel import Unavailable
 
@@ -61,7 +61,7 @@ class SqliteRows:
                     found.append(dict(zip(names, row, strict=True)))
         except OUR_FAULT as error:
             raise WrongStatement(f"{type(error).__name__}: {error}") from error
-        except apsw.Error as error:
+        except FAILURES as error:
             raise failing(error) from error
         return found
 

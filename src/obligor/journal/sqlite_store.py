@@ -14,6 +14,7 @@ from obligor.journal.migrations import upgrade
 from obligor.journal.schema import FILE, SCHEMA, VERSION
 from obligor.journal.sqlite import (
     BUSY_MS,
+    FAILURES,
     OUR_FAULT,
     DirectoryLock,
     adopt,
@@ -316,7 +317,7 @@ class SqliteStore:
     def _rows(self, sql: str, values: tuple[Any, ...]) -> list[EventRow]:
         try:
             return [EventRow(*row) for row in self._execute(sql, values)]
-        except apsw.Error as error:
+        except FAILURES as error:
             raise failing(error) from error
 
     def _value(self, sql: str, values: tuple[Any, ...]) -> Any:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from obligor.events import FieldClass
 from obligor.journal.key_rows import KeyRows, PersonRow, SqliteKeyRows, VaultPlace
 from obligor.journal.keys import KEY_BYTES, KeyProvider, SystemEntropy
-from obligor.kernel import Entropy, Unavailable
+from obligor.kernel import Corrupted, Entropy, Unavailable
 
 __all__ = ["NO_KEYS", "SEALED", "ClassKey", "Ring", "Vault"]
 
@@ -108,6 +108,7 @@ class Vault:
         self._hiding: dict[str, _Hmac] = {}
         self._leads: Callable[[str], bool] | None = None
         self._seen = 0
+        self.loads = 0
 
     @classmethod
     def open(
@@ -151,6 +152,11 @@ class Vault:
         """Whether keys can be made and destroyed here."""
         return self._rows.read_only
 
+    @property
+    def cached(self) -> int:
+        """How many persons' keys are in memory; `loads` is how often some had to be read."""
+        return len(self._rings)
+
     def rely_on(self, leads: Callable[[str], bool] | None) -> None:
         """Take it that nobody else destroys keys of the tenants of which this says so, at that moment."""
         with self._mutex:
@@ -190,6 +196,7 @@ class Vault:
             ring = self._rings.get((tenant, person))
             if ring is None:
                 ring = self._load(tenant, person)
+                self.loads += 1
                 if ring.complete:
                     self._remember(tenant, person, ring)
             else:
@@ -225,15 +232,24 @@ class Vault:
                     self._remember(tenant, person, ring)
 
     def erase(self, tenant: str, person: str, classes: Iterable[str]) -> None:
-        """Destroy a person's keys of these classes, for good: on return no file holds them.
+        """Destroy a person's keys of these classes, for good. See `purge`.
 
         Raises:
-            StoreFailed: they may still be in a file; it has to be done again.
+            StoreFailed: they may still exist; it has to be done again.
         """
         kinds = [FieldClass(name).value for name in classes]
         with self._mutex:
             self._rings.pop((tenant, person), None)
             self._rows.destroy(tenant, person, kinds)
+
+    def purge(self) -> bool:
+        """Leave no trace of destroyed keys in any file; False when a reader is still in the way.
+
+        Raises:
+            StoreFailed: it could not be done now.
+        """
+        with self._mutex:
+            return self._rows.purge()
 
     def index_key(self, tenant: str) -> bytes:
         """The tenant's key for blind indexes: HMAC-SHA256(index_key, kind | normalised value). 32 bytes.
@@ -261,6 +277,9 @@ class Vault:
         if wrapped is None:
             if self._rows.read_only:
                 raise Unavailable(f"tenant {tenant} has no {purpose} key yet")
+            # A damaged name must not pass for a key that was never made: all that it hides would be lost.
+            for owner, use, other in self._rows.tenant_keys():
+                self._provider.unwrap(owner, other, f"{use}\0{owner}".encode())
             fresh = self._provider.wrap(tenant, self._entropy.bytes(KEY_BYTES), context)
             self._rows.add_tenant_key(tenant, purpose, fresh)
             # Another process may have been first.
@@ -271,6 +290,8 @@ class Vault:
         keys: dict[FieldClass, ClassKey] = {}
         erased = set()
         for name, wrapped in self._rows.person(tenant, person):
+            if name not in SEALED:
+                raise Corrupted(f"the vault has a key for {name!r}, which is no class that is sealed")
             kind = FieldClass(name)
             if wrapped is None:
                 erased.add(kind)
