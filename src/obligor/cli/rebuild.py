@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from cyclopts import Parameter
 
 from obligor.app.service import Service
 from obligor.app.settings import load
+from obligor.app.tracing import tracing_of
 from obligor.cli.common import app, run, show
 from obligor.journal import Reader
 
@@ -29,10 +31,13 @@ def rebuild(
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
     """Delete the projections, make them again and compare; 1 when a table came out different."""
-    service = Service(directory, load(directory))
+    settings = load(directory)
+    tracing = tracing_of(settings.tracing)
+    service = Service(directory, settings)
     try:
         before = digests(service.journal.reader())
-        service.journal.rebuild()
+        with tracing.work("projections.rebuild") if tracing else nullcontext():
+            service.journal.rebuild()
         after = digests(service.journal.reader())
     finally:
         service.close()

@@ -18,6 +18,7 @@ from obligor.app.control import Control
 from obligor.app.logs import log_to
 from obligor.app.seat import open_service
 from obligor.app.settings import load
+from obligor.app.tracing import tracing_of
 from obligor.cli.common import app, run
 from obligor.web import create_app, create_metrics_app, server_config
 
@@ -50,7 +51,7 @@ def up(
     try:
         control = Control(data, service.keys, settings.tenant, service.hand_over)
         service.start()
-        web = create_app(service, limits=settings.limits)
+        web = create_app(service, limits=settings.limits, tracing=tracing_of(settings.tracing))
         metrics = _beside(create_metrics_app(web, service), settings.host, settings.metrics_port)
         config = server_config(web, web.gate, host=settings.host, port=settings.port)
         try:
