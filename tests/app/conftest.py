@@ -13,7 +13,7 @@ from obligor.app.service import Service
 from obligor.app.service_protocol import SCOPES
 from obligor.app.settings import Settings
 from obligor.cli.playing.scorecard import from_world
-from obligor.web import create_app
+from obligor.web import create_app, server_config
 from obligor.world import World
 
 
@@ -42,8 +42,8 @@ class Lender:
         self.token = self.service.keys.create(f"tests-{len(existing)}", "main", SCOPES)
         listening = socket.socket()
         listening.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(create_app(self.service), log_config=None, access_log=False)
-        self._server = uvicorn.Server(config)
+        self.app = create_app(self.service, limits=self.service.settings.limits)
+        self._server = uvicorn.Server(server_config(self.app, self.app.gate))
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listening]}, daemon=True)
         self._thread.start()
         self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"

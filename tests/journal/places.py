@@ -17,7 +17,7 @@ SCHEMAS = {"journal.db": "obligor", "vault.db": "obligor_vault"}
 def execute(
     directory: Path, store: str | None, sql: str, values: tuple[Any, ...] = (), *, file: str = "journal.db"
 ) -> tuple[list[tuple[Any, ...]], int]:
-    """Run a statement with `?` in a file, or in the schema that stands for it: its rows, and how many changed."""
+    """Run a statement with `?` in a file, or in the schema that stands for it: rows, and how many changed."""
     if store is None:
         connection = apsw.Connection(str(directory / file))
         try:
@@ -33,11 +33,9 @@ def execute(
         return (cursor.fetchall() if cursor.description else []), cursor.rowcount
 
 
-def rows_of(
-    directory: Path, store: str | None, sql: str, values: tuple[Any, ...] = (), **more: Any
-) -> list[Any]:
+def rows_of(directory: Path, store: str | None, sql: str, **more: Any) -> list[Any]:
     """The rows of a statement."""
-    return execute(directory, store, sql, values, **more)[0]
+    return execute(directory, store, sql, **more)[0]
 
 
 def tamper(directory: Path, store: str | None, sql: str, values: tuple[Any, ...] = (), **more: Any) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import apsw
 import pytest
 
 from obligor.journal import Accepted, Answer, Projection, View
@@ -15,6 +12,7 @@ from obligor.journal.committer import Committer
 from obligor.journal.store import WrongStatement
 from obligor.kernel import InvariantBroken, Unavailable
 from obligor.proof import root_of
+from tests.journal.broken import no_space, out_of_reach
 from tests.journal.support import (
     PROJECTIONS,
     TENANT,
@@ -32,21 +30,6 @@ from tests.journal.support import (
 PADDING = "x" * 400
 
 
-@contextmanager
-def _full(connection: apsw.Connection) -> Iterator[None]:
-    """No page can be added to the file: SQLite itself says SQLITE_FULL."""
-    before = connection.pragma("max_page_count")
-    connection.pragma("max_page_count", connection.pragma("page_count"))
-    try:
-        yield
-    finally:
-        connection.pragma("max_page_count", before)
-
-
-def _store(h: House) -> apsw.Connection:
-    return h.journal._store._connection
-
-
 def _state(h: House) -> list[object]:
     def look(view: View) -> Accepted:
         return Accepted((), lambda _: [view.state("loan/l1").fees, view.memory("totals").fees, view.size])
@@ -61,7 +44,7 @@ def test_a_full_disk_refuses_the_whole_group_and_work_goes_on_when_there_is_spac
         h.do(party("p1"), fee("l1", 1))
         before, note = _state(h), h.journal.checkpoint(TENANT)
         many = [command(fee("l1", n, kind=PADDING), key=f"k{n}") for n in range(2, 60)]
-        with _full(_store(h)):
+        with no_space(h, store):
             outcomes = h.journal.submit_many([*many, refusing()]).result(30)
             assert [type(outcome) for outcome in outcomes] == [Unavailable] * 59
             assert h.journal.alive
@@ -85,7 +68,7 @@ def test_no_event_is_written_whose_keys_could_not_be(tmp_path: Path, store: str 
     with house(tmp_path, store=store) as h:
         h.do(party("p1"))
         persons = [f"somebody-{number}" for number in range(300)]
-        with _full(h.vault._rows._connection):
+        with no_space(h, store, "vault.db"):
             outcomes = h.journal.submit_many([command(party(person)) for person in persons]).result(30)
             assert {type(outcome) for outcome in outcomes} == {Unavailable}
             h.do(device("p1", "phone"))
@@ -103,12 +86,9 @@ def test_an_erasure_whose_keys_cannot_be_destroyed_yet_says_so_and_is_made_good(
 ) -> None:
     with house(tmp_path, store=store) as h:
         h.do(party("p1"))
-        vault = h.vault._rows._connection
-        vault.authorizer = lambda *_: apsw.SQLITE_DENY
-        with pytest.raises(Unavailable, match="will be finished"):
+        with out_of_reach(h, store, "vault.db"), pytest.raises(Unavailable, match="will be finished"):
             h.do(erased("p1"), key="k")
         assert h.journal.reader().size(TENANT) == 2
-        vault.authorizer = None
         h.do(fee("l1", 1))
         _until(lambda: not h.journal._committer.unfinished)
         assert h.vault.key(TENANT, "p1", "identity") is None
@@ -183,15 +163,12 @@ def test_a_memory_that_fails_half_way_is_made_again(tmp_path: Path, store: str |
 def test_a_store_that_cannot_be_read_refuses_the_group(tmp_path: Path, store: str | None) -> None:
     with house(tmp_path, store=store) as h:
         h.do(fee("l1", 1))
-        connection = _store(h)
-        connection.authorizer = lambda *_: apsw.SQLITE_DENY
         for unlucky in (
             command(fee("l9", 1)),
             running(lambda view: Accepted((), lambda _: view.version("x/y"))),
         ):
-            with pytest.raises(Unavailable):
+            with out_of_reach(h, store), pytest.raises(Unavailable):
                 h.journal.submit(unlucky).result(30)
-        connection.authorizer = None
         assert h.do(fee("l9", 1)).value[0]["known_seq"] == 1
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,8 @@ from obligor.app.queries import Queries
 from obligor.app.requests import command_of, event_command
 from obligor.app.service_protocol import Check, Idempotency, Principal, Reply
 from obligor.app.settings import Settings
+from obligor.app.standing import of_writer
+from obligor.app.tracing import tracing_of
 from obligor.app.views import Registered
 from obligor.app.wire import EventRequest, ModelRequest
 from obligor.journal import (
@@ -35,7 +37,19 @@ from obligor.journal import (
     View,
     load_signer,
 )
-from obligor.kernel import Clock, Entropy, NotFound, Refusal, Unavailable, decode, encode, parse, ready
+from obligor.kernel import (
+    Clock,
+    Corrupted,
+    Entropy,
+    InvalidInput,
+    NotFound,
+    Refusal,
+    Unavailable,
+    decode,
+    encode,
+    parse,
+    ready,
+)
 from obligor.scoring import PointsModel
 
 __all__ = ["OsEntropy", "Service", "WallClock"]
@@ -89,6 +103,7 @@ class Service(Queries):
         self._clock: Clock = clock or WallClock()
         chance: Entropy = entropy or OsEntropy()
         self.metrics_of = kept.metrics
+        self._tracing = tracing_of(settings.tracing)
         self._warm = False
         self.keys = kept.keys
         for name in ("keys", "vault"):
@@ -115,6 +130,7 @@ class Service(Queries):
                 chance,
                 tenants=(settings.tenant,),
                 queue_limit=settings.queue_most,
+                observer=kept.metrics.groups,
             )
         except BaseException:
             self._vault.close()
@@ -185,7 +201,8 @@ class Service(Queries):
             self.metrics_of.answered(kind, refused.code)
             reply.set_exception(refused)
             return reply
-        self.journal.submit(command).add_done_callback(self._relay(kind, reply))
+        traced = self._tracing.command(kind, self.metrics_of.groups) if self._tracing else None
+        self.journal.submit(command).add_done_callback(self._relay(kind, reply, traced))
         return reply
 
     def register_model(self, tenant: str, data: bytes) -> Registered:
@@ -197,7 +214,7 @@ class Service(Queries):
         if tenant != self.settings.tenant:
             raise NotFound(f"there is no tenant {tenant!r} here")
         asked = decode(parse(data, max_bytes=MODEL_BYTES_MOST, max_depth=24), ModelRequest)
-        model = PointsModel.from_json(encode(asked.model))
+        model = _model(asked.model)
         sha256 = activation.use_model(self, model, asked.version, asked.known_on)
         return Registered(name=asked.name, version=asked.version, sha256=sha256)
 
@@ -223,11 +240,14 @@ class Service(Queries):
                 answers.append(Unavailable("not answered"))
                 places.append(index)
         done: Future[list[bytes]] = Future()
+        traced = self._tracing.command("lines", self.metrics_of.groups) if self._tracing else None
 
         def finish(results: Future[list[Answer | Exception]]) -> None:
             try:
                 for index, result in zip(places, results.result(), strict=True):
                     answers[index] = result
+                if traced is not None:
+                    traced("lines")
                 told = [_line(first_line + index, answer) for index, answer in enumerate(answers)]
                 self.metrics_of.lines(status for status, _ in told)
             except Exception as error:  # noqa: BLE001  whoever waits has to be told
@@ -251,18 +271,25 @@ class Service(Queries):
 
     def metrics(self) -> bytes:
         """Prometheus text."""
-        return self.metrics_of.text(self.journal, self.settings.tenant)
+        tenant, store = self.settings.tenant, self.settings.store
+        return self.metrics_of.text(of_writer(self.journal, self._vault, tenant, store, self._watched))
 
-    def _relay(self, kind: str, reply: Future[Reply]) -> Callable[[Future[Answer]], None]:
+    def _relay(
+        self, kind: str, reply: Future[Reply], traced: Callable[[str], None] | None
+    ) -> Callable[[Future[Answer]], None]:
         def done(answer: Future[Answer]) -> None:
             error = answer.exception()
             if error is not None:
                 code = error.code if isinstance(error, Refusal) else "internal"
                 self.metrics_of.answered(kind, code)
+                if traced is not None:
+                    traced(code)
                 reply.set_exception(error)
                 return
             told = msgspec.json.decode(answer.result().data, type=_Told)
             self.metrics_of.answered(kind, str(told.status))
+            if traced is not None:
+                traced(str(told.status))
             reply.set_result(Reply(status=told.status, body=bytes(told.body)))
 
         return done
@@ -276,6 +303,17 @@ class _Told(msgspec.Struct):
 
 
 ready(_Told)
+
+
+def _model(given: Mapping[str, Any]) -> PointsModel:
+    """A model that was sent; what is wrong with it is named from the request's top."""
+    try:
+        return PointsModel.from_json(encode(given))
+    except Corrupted as error:
+        raise InvalidInput.field("model", "(a table)", f"one that holds: {error.detail}") from None
+    except InvalidInput as error:
+        within = [msgspec.structs.replace(v, field=f"model.{v.field}") for v in error.violations]
+        raise type(error)(error.detail, within) from None
 
 
 def _line(number: int, result: Answer | Exception) -> tuple[str, bytes]:

@@ -41,11 +41,15 @@ Idempotency = tuple[str, str]
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """Who sends a request: an API key or a person at the console, with what they may do."""
+    """Who sends a request: an API key or a person at the console, with what they may do.
+
+    `quota` is how many requests of a kind they may send in a minute; None is what everybody may.
+    """
 
     tenant: str
     name: str
     scopes: frozenset[str]
+    quota: int | None = None
 
 
 class Reply(msgspec.Struct, frozen=True):

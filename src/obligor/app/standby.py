@@ -13,6 +13,7 @@ from obligor.app.opened import Opened
 from obligor.app.queries import Queries
 from obligor.app.service_protocol import Check, Idempotency, Principal, Reply
 from obligor.app.settings import Settings
+from obligor.app.standing import of_standby
 from obligor.app.views import Registered
 from obligor.funds import Position, Tracer
 from obligor.journal import Reader
@@ -92,7 +93,7 @@ class Standby(Queries):
 
     def metrics(self) -> bytes:
         """Prometheus text."""
-        return self.metrics_of.text(self._log, self.settings.tenant)
+        return self.metrics_of.text(of_standby(self._log.reader(), self.settings.tenant, self.settings.store))
 
     def _funds_of(self, loan_id: str) -> Position | None:
         """Where a loan's money is: the tracer follows the journal when it is asked."""

@@ -14,9 +14,12 @@ from litestar.types import Scope
 
 from obligor.app.service_protocol import Principal, Service
 from obligor.kernel import Forbidden, InvariantBroken, Unauthorised
+from obligor.web.gate import READING, UNCOUNTED, Gate
+from obligor.web.problems import RateLimited
+from obligor.web.quota import Bucket
 from obligor.web.session import Sessions, cookies
 
-__all__ = ["API", "CONSOLE", "PUBLIC", "check", "guard", "principal_of"]
+__all__ = ["API", "CONSOLE", "PUBLIC", "bucket_of", "check", "guard", "principal_of"]
 
 PUBLIC = ""
 Table = Mapping[tuple[str, str], str]
@@ -95,13 +98,26 @@ def _served(app: Litestar) -> Iterable[tuple[str, str]]:
         yield from ((method, route.path_format) for method in route.methods if method != "OPTIONS")
 
 
-def guard(service: Service, sessions: Sessions, table: Table) -> Guard:
-    """What runs before every handler: it finds the principal and compares scopes.
+def guard(service: Service, sessions: Sessions, table: Table, gate: Gate) -> Guard:
+    """What runs before every handler: it finds the principal, counts the request and compares scopes.
 
     API keys come as `Authorization: Bearer`; the console's pages also take a session. The principal is in
-    `scope["user"]` afterwards. It stands in the application's `before_request`: Litestar's own guards cost a
-    copy of the handler for every request.
+    `scope["user"]` afterwards, the bucket that was counted against in `scope["bucket"]`. It stands in the
+    application's `before_request`: Litestar's own guards cost a copy of the handler for every request.
     """
+    quotas = gate.quotas
+
+    def count(scope: Scope, bucket: Bucket | None) -> None:
+        if bucket is None:
+            return
+        scope["bucket"] = bucket  # type: ignore[typeddict-unknown-key]
+        if seconds := bucket.take(quotas.now()):
+            gate.rate_limited += 1
+            raise RateLimited(f"{bucket.quota} requests a minute may be sent, no more", seconds)
+
+    def stranger(scope: Scope) -> Bucket | None:
+        client = scope["client"]
+        return quotas.of_stranger(client[0] if client else "")
 
     async def authorise(request: Request[Any, Any, Any]) -> None:
         scope = request.scope
@@ -111,6 +127,8 @@ def guard(service: Service, sessions: Sessions, table: Table) -> Guard:
         template = scope["path_template"]
         needed = table[method, template]
         if needed == PUBLIC:
+            if template not in UNCOUNTED:
+                count(scope, stranger(scope))
             return
         token = _bearer(scope)
         principal: Principal | None
@@ -119,7 +137,10 @@ def guard(service: Service, sessions: Sessions, table: Table) -> Guard:
         else:
             principal = service.authenticate(token) if token else None
         if principal is None:
+            count(scope, stranger(scope))
             raise Unauthorised("a valid API key is needed: Authorization: Bearer <key>")
+        kind = "reads" if method == "GET" or template in READING else "writes"
+        count(scope, quotas.of_key(principal, kind))
         if needed not in principal.scopes:
             raise Forbidden(f"this key lacks the scope {needed}")
         scope["user"] = principal
@@ -141,3 +162,9 @@ def principal_of(scope: Scope) -> Principal:
     if not isinstance(principal, Principal):
         raise InvariantBroken("a request came past the guard without a principal")
     return principal
+
+
+def bucket_of(scope: Scope) -> Bucket | None:
+    """What the request was counted against; None where there is no quota."""
+    bucket = scope.get("bucket")
+    return bucket if isinstance(bucket, Bucket) else None

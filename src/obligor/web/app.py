@@ -11,14 +11,18 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Response
 
+from obligor.app.limits import Limits
 from obligor.app.service_protocol import Service
+from obligor.app.tracing import Tracing
 from obligor.kernel import Refusal
 from obligor.web import answer, office, openapi, problems, reads, writes
 from obligor.web.access import API, CONSOLE, Table, check, guard
 from obligor.web.answer import Answer
 from obligor.web.body import Disconnected
 from obligor.web.console import Console
-from obligor.web.edge import Edge, Meter, metrics_app
+from obligor.web.edge import Edge, metrics_app
+from obligor.web.gate import Gate
+from obligor.web.meter import Meter
 from obligor.web.problems import Problem
 from obligor.web.session import Sessions
 
@@ -29,14 +33,17 @@ Sent = Request[Any, Any, Any]
 ErrorPage = Callable[[Sent, Problem], Answer | None]
 
 
-def create_app(service: Service, *, console: bool = True) -> Edge:
-    """The web application over a service, as Litestar makes it.
+def create_app(
+    service: Service, *, console: bool = True, limits: Limits | None = None, tracing: Tracing | None = None
+) -> Edge:
+    """The web application over a service, as Litestar makes it, within `limits`; `tracing` makes spans.
 
     Raises:
         InvariantBroken: a route has no scope, or the API's description does not know it.
     """
     sessions = Sessions(service)
-    read = reads.Reading()
+    gate = Gate(limits or Limits())
+    read = reads.Reading(gate.reads)
     pages, error_page = _console(service, sessions, read) if console else ([], None)
     table: Table = {**API, **CONSOLE} if console else API
     described = openapi.describe(API, API)
@@ -47,14 +54,14 @@ def create_app(service: Service, *, console: bool = True) -> Edge:
 
     app = Edge(
         [
-            *writes.handlers(service),
+            *writes.handlers(service, gate),
             *reads.handlers(service, read),
             *reads.health(service, read),
             *office.handlers(service, read),
             get_openapi,
             *pages,
         ],
-        before_request=guard(service, sessions, table),
+        before_request=guard(service, sessions, table, gate),
         exception_handlers={
             Refusal: _handler(error_page),
             HTTPException: _handler(error_page),
@@ -66,7 +73,8 @@ def create_app(service: Service, *, console: bool = True) -> Edge:
         request_max_body_size=None,
         debug=False,
     )
-    app.meter = Meter()
+    app.gate, app.tracing = gate, tracing
+    app.meter = Meter(gate)
     check(app, table)
     return app
 

@@ -28,10 +28,18 @@ from obligor.app.views import (
     Replayed,
     Summary,
 )
-from obligor.app.wire import EVENT_BODIES, ApplicationRequest, DrawdownRequest, EventRequest, ModelRequest
+from obligor.app.wire import (
+    EVENT_BODIES,
+    ApplicationRequest,
+    DrawdownRequest,
+    EventRequest,
+    ModelRequest,
+    WireBody,
+)
 from obligor.kernel import InvariantBroken
 from obligor.web.access import PUBLIC, Table
 from obligor.web.body import JSON, JSON_BYTES, LINES_BYTES, LINES_MOST
+from obligor.web.gate import UNCOUNTED
 from obligor.web.problems import MEDIA_TYPE, Problem
 from obligor.web.reads import DAYS
 
@@ -47,6 +55,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     answer: Any = None
     answer_type: str = JSON
     request: Any = None
+    keyed: bool = False
     filters: type[msgspec.Struct] | None = None
     query: Mapping[str, Schema] = {}
     statuses: tuple[int, ...] = (200,)
@@ -54,8 +63,9 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _ON: Schema = {"type": "string", "format": "date"}
+_YEARS = "^(19|20|21)[0-9]{2}-|^2200-"
 _WRITE = (400, 409, 413, 415, 422, 503)
-_ONE = (404, 410, 422)
+_ONE = (400, 404, 410, 422)
 _LIST = (400, 422)
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
@@ -104,11 +114,12 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         summary="The last signed checkpoint, a C2SP signed note",
         answer=str,
         answer_type="text/plain",
-        refusals=(503,),
+        refusals=(*_LIST, 503),
     ),
     ("POST", "/v1/applications"): Operation(
         summary="Apply for money: 201 with the decision, 202 with the sources that it waits for",
         request=ApplicationRequest,
+        keyed=True,
         answer=dict[str, Any],
         statuses=(201, 202),
         refusals=_WRITE,
@@ -116,6 +127,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("POST", "/v1/drawdowns"): Operation(
         summary="Ask for money under a contract",
         request=DrawdownRequest,
+        keyed=True,
         answer=dict[str, Any],
         statuses=(201,),
         refusals=(*_WRITE, 404),
@@ -139,6 +151,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("POST", "/v1/events"): Operation(
         summary="Tell what happened: one event, or many as lines",
         request=EventRequest,
+        keyed=True,
         answer=dict[str, Any],
         statuses=(200, 201),
         refusals=(*_WRITE, 404),
@@ -158,6 +171,7 @@ _MEANING = {
     410: "It was erased",
     413: "Over a limit",
     415: "Not this type of body",
+    429: "The quota is used up; Retry-After says when there is more",
     422: "Fields that are not acceptable, each of them named",
     500: "A failure, without its details",
     503: "Not now",
@@ -171,7 +185,19 @@ _IDEMPOTENCY = {
         "Recommended. The same key with the same body gets the stored answer, with another body 422. "
         "Lines need none: they are told apart by (source, source_ref)."
     ),
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "schema": {"type": "string", "pattern": '^"?[!#-~]{1,255}"?$'},
+}
+
+_RETRY_AFTER: Schema = {"description": "Seconds to wait", "schema": {"type": "integer", "minimum": 1}}
+_QUOTA: Schema = {
+    name: {
+        "description": f"{words} (draft-ietf-httpapi-ratelimit-headers-10); absent without a quota",
+        "schema": {"type": "string"},
+    }
+    for name, words in (
+        ("RateLimit-Policy", "The quota in requests and its window in seconds"),
+        ("RateLimit", "What is left of the quota, and in how many seconds it is whole again"),
+    )
 }
 
 
@@ -191,6 +217,7 @@ def describe(served: Iterable[tuple[str, str]], table: Table) -> bytes:
     types += EVENT_BODIES.values()
     schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     by_type = dict(zip(map(id, types), schemas, strict=True))
+    sent = {kind.__name__ for kind in WireBody.__subclasses__()} & set(components)
     paths: dict[str, Any] = {}
     for method, path in routes:
         said = _operation(method, path, table[method, path], by_type, components)
@@ -210,7 +237,7 @@ def describe(served: Iterable[tuple[str, str]], table: Table) -> bytes:
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
-            "schemas": _ecma(components),
+            "schemas": _ecma(components | {name: _in_years(components[name]) for name in sent}),
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key"}},
         },
     }
@@ -222,7 +249,7 @@ def _operation(
 ) -> Schema:
     operation = OPERATIONS[method, path]
     said: Schema = {"summary": operation.summary, "operationId": _identity(method, path)}
-    if parameters := list(_parameters(method, path, operation, components)):
+    if parameters := list(_parameters(path, operation, components)):
         said["parameters"] = parameters
     if operation.request:
         said["requestBody"] = {"required": True, "content": _content(operation.request, by_type)}
@@ -235,14 +262,20 @@ def _operation(
     for status in operation.statuses:
         content: dict[str, Any] = {operation.answer_type: {"schema": by_type[id(operation.answer)]}}
         if operation.request is EventRequest and status == 200:
-            content = {
-                "application/x-ndjson": {"schema": {"type": "string", "description": "An answer a line"}}
-            }
+            lines = {"schema": {"type": "string", "description": "An answer a line"}}
+            content["application/x-ndjson"] = lines
         answers[str(status)] = {"description": _MEANING[status], "content": content}
+    counted = path not in UNCOUNTED
     guarded = (401, 403) if scope != PUBLIC else ()
-    for status in sorted({*operation.refusals, *guarded, 405, 500}):
+    limited = (429, 503) if counted else ()
+    for status in sorted({*operation.refusals, *guarded, *limited, 405, 500}):
         reference = {"schema": by_type[id(Problem)]}
         answers[str(status)] = {"description": _MEANING[status], "content": {MEDIA_TYPE: reference}}
+        if status in {429, 503}:
+            answers[str(status)]["headers"] = {"Retry-After": _RETRY_AFTER}
+    for answer_status, answered in answers.items():
+        if counted and answer_status not in {"500", "503"}:
+            answered["headers"] = answered.get("headers", {}) | _QUOTA
     said["responses"] = answers
     return said
 
@@ -252,20 +285,22 @@ def _identity(method: str, path: str) -> str:
     return "_".join([method.lower(), *words])
 
 
-def _parameters(
-    method: str, path: str, operation: Operation, components: Mapping[str, Schema]
-) -> Iterable[Schema]:
+def _parameters(path: str, operation: Operation, components: Mapping[str, Schema]) -> Iterable[Schema]:
     for name in re.findall(r"{(\w+)}", path):
         yield {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
     for name, schema in operation.query.items():
-        yield {"name": name, "in": "query", "required": False, "schema": schema}
+        yield _asked(name, schema)
     if operation.filters is not None:
         for name, schema in components[operation.filters.__name__]["properties"].items():
-            yield {"name": name, "in": "query", "required": False, "schema": _without_null(schema)}
-        after = {"type": "string", "description": "`next` of the page before"}
-        yield {"name": "after", "in": "query", "required": False, "schema": after}
-    if method == "POST":
+            yield _asked(name, _without_null(schema))
+        yield _asked("after", {"type": "string", "description": "`next` of the page before"})
+    if operation.keyed:
         yield _IDEMPOTENCY
+
+
+def _asked(name: str, schema: Schema) -> Schema:
+    """A parameter of the query; an empty one is as good as none, as forms send them."""
+    return {"name": name, "in": "query", "required": False, "allowEmptyValue": True, "schema": schema}
 
 
 def _without_null(schema: Schema) -> Schema:
@@ -287,6 +322,14 @@ def _content(request: Any, by_type: Mapping[int, Schema]) -> Schema:
         JSON: {"schema": {"allOf": [schema], "oneOf": each}},
         "application/x-ndjson": {"schema": {"type": "string", "description": lines}},
     }
+
+
+def _in_years(schema: Any) -> Any:
+    """Dates and times of the years that are taken, which their format does not say."""
+    if isinstance(schema, dict):
+        told = {"pattern": _YEARS} if schema.get("format") in {"date", "date-time"} else {}
+        return {key: _in_years(value) for key, value in schema.items()} | told
+    return [_in_years(item) for item in schema] if isinstance(schema, list) else schema
 
 
 def _ecma(schema: Any) -> Any:

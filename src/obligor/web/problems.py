@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import secrets
+import time
 from collections.abc import Mapping
 
 import msgspec
@@ -25,7 +27,18 @@ from obligor.kernel import (
     Violation,
 )
 
-__all__ = ["CODES", "MEDIA_TYPE", "STATUS", "NotAcceptable", "Problem", "UnsupportedMedia", "of"]
+__all__ = [
+    "CODES",
+    "MEDIA_TYPE",
+    "STATUS",
+    "NotAcceptable",
+    "Overloaded",
+    "Problem",
+    "RateLimited",
+    "UnsupportedMedia",
+    "of",
+    "problem",
+]
 
 MEDIA_TYPE = "application/problem+json"
 log = logging.getLogger("obligor.web")
@@ -43,6 +56,26 @@ class NotAcceptable(Refusal):
     code = "not-acceptable"
 
 
+class RateLimited(Refusal):
+    """The sender has used up what it may ask; `seconds` from now it may ask again."""
+
+    code = "rate-limited"
+
+    def __init__(self, detail: str, seconds: float) -> None:
+        super().__init__(detail)
+        self.seconds = seconds
+
+
+class Overloaded(Unavailable):
+    """More is asked of the server than it can answer in time; `seconds` from now it should be less."""
+
+    code = "overloaded"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__("too many requests wait already; nothing of this one was looked at")
+        self.seconds = seconds
+
+
 # The most specific class of a refusal that stands here gives the status.
 STATUS: Mapping[type[Refusal], int] = {
     Conflict: 409,
@@ -54,6 +87,7 @@ STATUS: Mapping[type[Refusal], int] = {
     Malformed: 400,
     NotAcceptable: 406,
     NotFound: 404,
+    RateLimited: 429,
     Refusal: 422,
     TooLarge: 413,
     Unauthorised: 401,
@@ -74,14 +108,19 @@ CODES: Mapping[str, str] = {
     "method-not-allowed": "This address does not take this method",
     "not-acceptable": "The answer cannot be had in this form",
     "not-found": "There is no such thing here",
+    "overloaded": "More is asked of the server than it can answer in time",
+    "rate-limited": "This sender has used up its quota",
     "refused": "The request was refused",
     "too-large": "The request is over a limit",
+    "too-slow": "The request did not come in time",
     "unauthorised": "A valid API key is needed",
     "unavailable": "Not now; try again later",
     "unsupported-media-type": "The body is of a type that this address does not take",
 }
 
 _BY_STATUS = {400: "malformed", 404: "not-found", 405: "method-not-allowed", 413: "too-large"}
+# How often a refusal of one code that is the server's fault is logged; those between are counted.
+LOG_SECONDS = 1.0
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -96,13 +135,14 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     instance: str | None = None
 
 
-def _problem(
+def problem(
     status: int,
     code: str,
     detail: str,
     violations: tuple[Violation, ...] = (),
     instance: str | None = None,
 ) -> Problem:
+    """The problem of a code, with its type and title."""
     return Problem(
         type=f"urn:obligor:problem:{code}",
         title=CODES.get(code, CODES["refused"]),
@@ -126,26 +166,45 @@ def of(error: BaseException, path: str) -> tuple[Problem, dict[str, str]]:
     if isinstance(error, Refusal):
         status = _status(error)
         if status >= 500:
-            log.warning("refused: %s", error.code, extra={"path": path, "status": status})
+            _QUIETLY.warn(error.code, path, status)
         headers = {}
         if status == 401:
             headers["www-authenticate"] = 'Bearer realm="obligor"'
-        elif status == 503:
-            headers["retry-after"] = "1"
-        return _problem(status, error.code, error.detail, error.violations), headers
+        elif status in {429, 503}:
+            headers["retry-after"] = str(max(1, math.ceil(getattr(error, "seconds", 1))))
+        return problem(status, error.code, error.detail, error.violations), headers
     if isinstance(error, HTTPException) and error.status_code < 500:
         code = _BY_STATUS.get(error.status_code, "malformed")
         headers = {key: str(value) for key, value in (error.headers or {}).items()}
         if "allow" in headers:
             headers["allow"] = _allowed(headers["allow"])
-        return _problem(error.status_code, code, CODES[code]), headers
+        return problem(error.status_code, code, CODES[code]), headers
     number = secrets.token_hex(8)
     log.error("failure %s", number, exc_info=error, extra={"path": path, "failure": number})
     detail = "The failure was written to the log under the number that `instance` ends with."
-    return _problem(500, "internal", detail, instance=f"urn:obligor:failure:{number}"), {}
+    return problem(500, "internal", detail, instance=f"urn:obligor:failure:{number}"), {}
 
 
 def _allowed(methods: str) -> str:
     """What may be asked of an address: a GET that is served answers HEAD as well."""
     found = {method.strip() for method in methods.split(",")}
     return ", ".join(sorted(found | ({"HEAD"} if "GET" in found else set())))
+
+
+class _Quietly:
+    """Logs a refusal once a second for each code: a crowd of them must not fill the disk."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, tuple[float, int]] = {}
+
+    def warn(self, code: str, route: str, status: int) -> None:
+        now = time.monotonic()
+        at, more = self._said.get(code, (-LOG_SECONDS, 0))
+        if now - at < LOG_SECONDS:
+            self._said[code] = (at, more + 1)
+            return
+        self._said[code] = (now, 0)
+        log.warning("refused: %s", code, extra={"route": route, "status": status, "before": more})
+
+
+_QUIETLY = _Quietly()

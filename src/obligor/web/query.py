@@ -43,9 +43,17 @@ def filters(asked: Mapping[str, str], kind: type[F]) -> F:
         InvalidInput: every parameter that is unknown, or does not have the form it must have.
     """
     try:
-        return msgspec.convert(asked, kind, strict=False)
+        found = msgspec.convert(asked, kind, strict=False)
     except msgspec.ValidationError:
         raise InvalidInput("the filters are not acceptable", list(_violations(asked, kind))) from None
+    # Read leniently, "null" is no filter at all; who asks for something may not be shown everything.
+    names = {field.encode_name: field.name for field in msgspec.structs.fields(kind)}
+    lost = [name for name in asked if getattr(found, names[name]) is None]
+    if lost:
+        raise InvalidInput(
+            "the filters are not acceptable", [Violation.of(name, asked[name], "a value") for name in lost]
+        )
+    return found
 
 
 def _violations(asked: Mapping[str, str], kind: type[msgspec.Struct]) -> list[Violation]:
@@ -85,6 +93,10 @@ def day(asked: Mapping[str, str], name: str = "on") -> date | None:
     if text is None:
         return None
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError:
-        raise InvalidInput.field(name, text, "a date such as 2026-01-31") from None
+        found = None
+    # Python reads 20260131 and 2026-W05-6 as well, RFC 3339 does not.
+    if found is None or found.isoformat() != text:
+        raise InvalidInput.field(name, text, "a date such as 2026-01-31")
+    return found

@@ -17,6 +17,7 @@ from obligor.kernel import InvalidInput, Violation
 from obligor.web import answer, problems
 from obligor.web.access import principal_of
 from obligor.web.answer import Answer
+from obligor.web.load import Load
 from obligor.web.query import day, filters, parameters, split_page
 
 __all__ = ["DAYS", "Reading", "handlers", "health", "window"]
@@ -29,12 +30,14 @@ DAYS = (1, 30, 90, 365)
 class Reading:
     """Threads for queries, so that a long one does not keep writers waiting."""
 
-    def __init__(self) -> None:
+    def __init__(self, load: Load) -> None:
+        self._load = load
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="obligor-read")
 
     async def __call__(self, query: Callable[..., T], *given: Any) -> T:
         """The answer of a query that ran in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(query, *given))
+        with self._load:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, partial(query, *given))
 
     def close(self) -> None:
         """Let the threads end."""

@@ -26,6 +26,7 @@ class _Session(msgspec.Struct, frozen=True, array_like=True):
     name: str
     scopes: tuple[str, ...]
     until: int
+    quota: int | None
 
 
 class Sessions:
@@ -49,6 +50,7 @@ class Sessions:
             principal.name,
             tuple(sorted(principal.scopes)),
             until,
+            principal.quota,
         )
         said = base64.urlsafe_b64encode(msgspec.json.encode(session)).decode()
         return f"{said}.{self._mac(said, 'session')}"
@@ -58,7 +60,7 @@ class Sessions:
         session = self._read(sent.get(COOKIE, ""))
         if session is None or session.until <= self._now() or session.id in self._ended:
             return None
-        principal = Principal(session.tenant, session.name, frozenset(session.scopes))
+        principal = Principal(session.tenant, session.name, frozenset(session.scopes), session.quota)
         return principal if self._service.still_valid(principal) else None
 
     def end(self, sent: Mapping[str, str]) -> None:

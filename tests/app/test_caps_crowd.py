@@ -1,0 +1,88 @@
+"""No cap is exceeded by a crowd, and none refuses what it has room for, while the server is killed under them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+
+from obligor.app.opened import Opened
+from obligor.events import CapSet, DrawdownDecided, DrawdownRequested, HeadroomReleased, LoanDisbursed
+from tests.app.capped import CAP_MINOR, FILL_MINOR, PRODUCTS, Crowd, founded
+from tests.simulation.model_money import Caps
+from tests.simulation.violation import Violated
+
+TENANT = "main"
+WANTS_ROOM = "D11"
+
+
+def slow(*given):
+    return pytest.param(*given, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])
+
+
+@pytest.mark.parametrize(
+    ("store", "pairs", "operations", "kills"),
+    [("sqlite", 5, 600, 2), slow("sqlite", 24, 10_000, 12), slow("postgresql", 24, 10_000, 12)],
+)
+def test_no_cap_is_exceeded_and_none_is_left_with_room(tmp_path, scorecard, store, pairs, operations, kills, request):
+    url = request.getfixturevalue("database") if store == "postgresql" else ""
+    lender = founded(tmp_path / "data", scorecard, url, pairs)
+    crowd = Crowd(lender, operations, kills)
+    asyncio.run(crowd.run())
+    assert crowd.cut >= kills, "nobody was in the middle of anything when the server was killed"
+    with contextlib.closing(Opened.at(lender.data)) as opened:
+        events = list(opened.reader.events(TENANT))
+        caps = followed(events)
+        check_book(opened.reader, caps)
+    for answer in crowd.answers:
+        assert events[answer["known_seq"]].id == answer["event_id"], "an answer speaks of what is not there"
+    assert sum(event.body.why == "expired" for event in events if isinstance(event.body, HeadroomReleased)) > pairs
+    check_full(caps, lender)
+    # The control: had the limits been a little lower, the same run would have exceeded them.
+    with pytest.raises(Violated):
+        followed(events, of_limit=0.8)
+
+
+def followed(events, of_limit=1.0):
+    """The caps after every event, each seen to hold; and each refusal for want of room, to have been right."""
+    caps = Caps()
+    wanted = {}
+    for event in events:
+        body = event.body
+        caps.apply(event)
+        if isinstance(body, CapSet):
+            caps.limits[body.cap] = int(body.limit_minor * of_limit)
+        elif isinstance(body, DrawdownRequested):
+            wanted[body.drawdown_id] = body
+        elif isinstance(body, DrawdownDecided) and WANTS_ROOM in body.reasons:
+            names = (f"partner/{wanted[body.drawdown_id].partner}", f"obligor/{body.person_id}")
+            room = min(caps.limits[cap] - caps.use[cap] for cap in (*names, *PRODUCTS) if cap != "product/bullet")
+            assert of_limit < 1 or body.amount_minor > room, f"{room} was left, and {body.amount_minor} refused"
+    return caps
+
+
+def check_book(reader, caps):
+    """What the caps show is the sum of what is set aside and of the loans in the book."""
+    rows = reader.query("SELECT * FROM p_cap WHERE tenant = ?", (TENANT,))
+    assert {row["cap"] for row in rows} >= set(caps.limits)
+    loans = reader.query("SELECT loan_id, principal_minor FROM p_loan WHERE tenant = ?", (TENANT,))
+    left = {row["loan_id"]: row["principal_minor"] for row in loans}
+    under = {
+        event.body.loan_id: event.body.caps
+        for event in reader.events(TENANT, types=(LoanDisbursed.TYPE,))
+    }
+    assert set(under) == set(left) == set(caps.lent), "every loan that was committed was paid out"
+    for row in rows:
+        reserved, committed = caps.sums(row["cap"])
+        assert (row["reserved_minor"], row["committed_minor"]) == (reserved, committed)
+        assert committed == sum(left[loan] for loan, names in under.items() if row["cap"] in names)
+
+
+def check_full(caps, lender):
+    """Of every partner and person, one is full: more was asked of each than there was room for."""
+    full = {cap for cap in caps.limits if caps.use[cap] >= 0.95 * caps.limits[cap]}
+    partners = [f"partner/{partner}" for partner in lender.partners]
+    persons = [f"obligor/{line.person_id}" for line in lender.lines]
+    assert CAP_MINOR - FILL_MINOR >= 0.95 * CAP_MINOR
+    assert full.issuperset(partners) or full.issuperset(persons)

@@ -1,0 +1,89 @@
+"""A real lender over HTTP, served as `obligor up` serves it, with nobody limited."""
+
+import contextlib
+import itertools
+import socket
+import threading
+import time
+from datetime import date
+
+import httpx
+import pytest
+import uvicorn
+
+from obligor.app.activation import use_model
+from obligor.app.limits import Limits
+from obligor.app.service import Service
+from obligor.app.service_protocol import SCOPES
+from obligor.app.settings import Settings
+from obligor.cli.playing.scorecard import from_world
+from obligor.web import create_app, server_config
+from obligor.world import World
+from tests.contract.stock import Stock
+
+UNLIMITED = Limits(quota_writes=0, quota_reads=0, quota_strangers=0, wait_most_ms=600_000)
+
+
+class Lender:
+    """A running system: its service, its address, a client whose key may do everything."""
+
+    def __init__(self, directory, scorecard):
+        self.service = Service(directory, Settings(label="Simulated data", future_days_most=36_500, port=0))
+        self.service.start()
+        use_model(self.service, scorecard, "1")
+        self._keys = itertools.count()
+        self.token = self.key()
+        app = create_app(self.service, limits=UNLIMITED)
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.port = listening.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._server = uvicorn.Server(server_config(app, app.gate))
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listening]}, daemon=True)
+        self._thread.start()
+        self.http = self.client(self.token)
+        while not self._server.started:
+            time.sleep(0.01)
+
+    def key(self, *scopes, tenant="main", name=None):
+        """The token of a new key."""
+        return self.service.keys.create(name or f"key-{next(self._keys)}", tenant, scopes or SCOPES)
+
+    def client(self, token=None):
+        """A client with a key, or without one."""
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30, trust_env=False)
+
+    def size(self):
+        """How many entries the journal has, once nothing more is on its way into it."""
+        for _ in range(2000):
+            if self.service.behind() == 0 and self.service.journal.waiting == 0:
+                return self.service.journal.size("main")
+            time.sleep(0.01)
+        raise AssertionError("the processors did not catch up")
+
+    def close(self):
+        self.http.close()
+        self._server.should_exit = True
+        self._thread.join(20)
+        self.service.close()
+
+
+@pytest.fixture(scope="session")
+def scorecard():
+    """A scorecard trained on a few simulated loans: any that scores will do here."""
+    start = date(2026, 1, 1)
+    return from_world(World(seed=3, people=10, start=start).history(300), start)
+
+
+@pytest.fixture(scope="module")
+def lender(tmp_path_factory, scorecard):
+    """A lender for one module's tests."""
+    made = Lender(tmp_path_factory.mktemp("contract") / "var", scorecard)
+    with contextlib.closing(made):
+        yield made
+
+
+@pytest.fixture(scope="module")
+def stock(lender, scorecard):
+    """What the lender has, made as it is needed."""
+    return Stock(lender, scorecard)
