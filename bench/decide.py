@@ -175,11 +175,7 @@ def ours(directory: Path) -> Iterator[Child]:
     from obligor.app.control import ask
     from obligor.app.service_protocol import SCOPES
 
-    (directory / "obligor.yaml").write_text(
-        "label: Simulated data\nquota_writes_per_second: 1000000\n"
-        if _has_quota()
-        else "label: Simulated data\n"
-    )
+    (directory / "obligor.yaml").write_text("label: Simulated data\n", encoding="utf-8")
     child = Child([sys.executable, "-m", "obligor", "up", "--data", str(directory), "--port", "0"])
     try:
         child.token = ask(directory, "keys.create", name="bench", scopes=list(SCOPES))["token"]
@@ -187,12 +183,6 @@ def ours(directory: Path) -> Iterator[Child]:
         yield child
     finally:
         child.stop()
-
-
-def _has_quota() -> bool:
-    from obligor.app.settings import Settings
-
-    return "quota_writes_per_second" in Settings.__struct_fields__
 
 
 def _teach(child: Child) -> None:
@@ -237,7 +227,7 @@ def serve_peer(path: str) -> None:
     import uvicorn
 
     from obligor.app.service_protocol import Principal, Reply
-    from obligor.web import create_app
+    from obligor.web import create_app, server_config
 
     connection = apsw.Connection(path)
     connection.pragma("journal_mode", "wal")
@@ -276,12 +266,8 @@ def serve_peer(path: str) -> None:
 
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        create_app(Appending(), console=False),  # type: ignore[arg-type]
-        log_config=None,
-        access_log=False,
-        server_header=False,
-    )
+    web = create_app(Appending(), console=False)  # type: ignore[arg-type]
+    config = server_config(web, web.gate)
     told = {"listening": f"http://127.0.0.1:{listening.getsockname()[1]}"}
     server = uvicorn.Server(config)
     threading.Timer(0.5, lambda: print(msgspec.json.encode(told).decode(), flush=True)).start()

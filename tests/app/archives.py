@@ -86,7 +86,7 @@ def still(lender, seconds=0.3):
 
 
 def pages(lender, on="2026-03-01"):
-    """Every page with its twin and every answer of the API, for all that the lists name, once all is still."""
+    """Every page with its twin and every answer of the API for what the lists name, once all is still."""
     found = {}
     still(lender)
     with httpx.Client(base_url=lender.url, follow_redirects=True, trust_env=False, timeout=60) as console:

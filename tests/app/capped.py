@@ -132,7 +132,8 @@ class Sender:
             except (OSError, asyncio.IncompleteReadError):
                 self._hang_up()
                 self._crowd.cut += 1
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.1)  # by then it is known that the server is gone
+                await self._crowd.up.wait()
                 continue
             if status not in {429, 503}:
                 return status, json.loads(answer)
@@ -186,6 +187,7 @@ class Crowd:
     done: int = 0
     loans: list[tuple[str, int]] = field(default_factory=list)
     answers: list[dict[str, Any]] = field(default_factory=list)
+    up: asyncio.Event = field(default_factory=asyncio.Event)
     _server: Any = None
 
     async def run(self) -> None:
@@ -208,12 +210,14 @@ class Crowd:
     async def _start(self) -> None:
         self._server = await asyncio.to_thread(self.lender.start)
         self.port = self._server.port
+        self.up.set()
 
     async def _kill(self) -> None:
         """Kill the server whenever another part of the operations is done."""
         for number in range(1, self.kills + 1):
             while self.done < number * self.operations // (self.kills + 1):  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
+            self.up.clear()
             self._server.process.kill()
             await asyncio.to_thread(self._server.process.wait)
             self._server.__exit__()

@@ -122,7 +122,6 @@ class Result:
 
     def __init__(self):
         self.answers: list[tuple[float, int, float]] = []
-        self.odd: list[tuple[int, bytes]] = []
         self.unsent = self.unanswered = 0
         self.began = time.perf_counter()
         self.seconds = 0.0
@@ -177,54 +176,55 @@ async def _closed(port, make, clients, seconds, result):
     result.seconds = seconds
 
 
-async def _open(port, make, rate, seconds, most, result, patience):
+class _Arrivals:
     """Requests leave at their times, whether or not earlier ones were answered; up to `most` at once."""
-    loop = asyncio.get_running_loop()
-    free: deque[Line] = deque()
-    busy = 0
-    ends = False
 
-    def told(line, status, body, took):
-        nonlocal busy
-        if line.lost and not line.sent_at:
+    def __init__(self, make, result):
+        self._make, self._result = make, result
+        self._free: deque[Line] = deque()
+        self.busy = 0
+
+    async def connect(self, port, count):
+        loop = asyncio.get_running_loop()
+        for _ in range(count):
+            _, line = await loop.create_connection(lambda: Line(self._told), "127.0.0.1", port)
+            self._free.append(line)
+
+    def leave(self):
+        while self._free and self._free[0].lost:
+            self._free.popleft()
+        if not self._free:
+            self._result.unsent += 1
             return
-        busy -= 1
-        result.answers.append((time.perf_counter() - result.began, status, took))
-        if status not in {201, 503} and len(result.odd) < 5:
-            result.odd.append((status, body))
+        self.busy += 1
+        self._free.popleft().send(self._make())
+
+    def _told(self, line, status, _body, took):
+        if not line.sent_at:
+            return  # an idle connection was closed
+        self.busy -= 1
+        self._result.answers.append((time.perf_counter() - self._result.began, status, took))
         line.sent_at = 0.0
         if not line.lost:
-            free.append(line)
+            self._free.append(line)
 
-    lines = []
-    for _ in range(most):
-        _, line = await loop.create_connection(lambda: Line(told), "127.0.0.1", port)
-        lines.append(line)
-        free.append(line)
+
+async def _open(port, make, rate, seconds, most, result, patience):
+    arrivals = _Arrivals(make, result)
+    await arrivals.connect(port, most)
     result.began = began = time.perf_counter()
     sent = 0
-    while not ends:
-        now = time.perf_counter() - began
-        due = int(min(now, seconds) * rate)
-        while sent < due:
-            sent += 1
-            while free and free[0].lost:
-                free.popleft()
-            if not free:
-                result.unsent += 1
-                continue
-            busy += 1
-            free.popleft().send(make())
-        ends = now >= seconds
+    while sent < int(seconds * rate):
+        due = int(min(time.perf_counter() - began, seconds) * rate)
+        for _ in range(sent, due):
+            arrivals.leave()
+        sent = due
         await asyncio.sleep(0.002)
     result.seconds = time.perf_counter() - began
     waited = time.perf_counter() + patience
-    while busy and time.perf_counter() < waited:  # noqa: ASYNC110
+    while arrivals.busy and time.perf_counter() < waited:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
-    result.unanswered = busy
-    for line in lines:
-        if not line.lost:
-            line.transport.abort()
+    result.unanswered = arrivals.busy
 
 
 async def _bursts(port, rounds):

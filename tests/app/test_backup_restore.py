@@ -140,7 +140,7 @@ class Stop(Exception):
 
 
 @pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", [pytest.param("before", marks=pytest.mark.slow), "after"])
 def test_a_restore_that_ends_anywhere_leaves_nothing_that_could_be_served(
     archive, tmp_path, monkeypatch, step, when
 ):
@@ -221,3 +221,16 @@ def test_settings_artifacts_and_api_keys_come_back(lender, tmp_path):
     with opened(tmp_path / "back") as again:
         found = again.http.get("/v1/summary", headers={"authorization": f"Bearer {token}"})
         assert found.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("", "store: postgresql://h/x\n"),
+        ("lender: North  # ours\n", "lender: North  # ours\nstore: postgresql://h/x\n"),
+        ("lender: North", "lender: North\nstore: postgresql://h/x\n"),
+        ('{"lender": "North"}', "lender: North\nstore: postgresql://h/x\n"),
+    ],
+)
+def test_where_the_store_is_is_added_to_settings_however_they_are_written(written, kept):
+    assert backup_restore._with_store(written, "postgresql://h/x") == kept

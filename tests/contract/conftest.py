@@ -5,7 +5,7 @@ import itertools
 import socket
 import threading
 import time
-from datetime import date
+from pathlib import Path
 
 import httpx
 import pytest
@@ -16,11 +16,11 @@ from obligor.app.limits import Limits
 from obligor.app.service import Service
 from obligor.app.service_protocol import SCOPES
 from obligor.app.settings import Settings
-from obligor.cli.playing.scorecard import from_world
+from obligor.scoring import PointsModel
 from obligor.web import create_app, server_config
-from obligor.world import World
 from tests.contract.stock import Stock
 
+SCORECARD = Path(__file__).with_name("scorecard.json")
 UNLIMITED = Limits(quota_writes=0, quota_reads=0, quota_strangers=0, wait_most_ms=600_000)
 
 
@@ -40,7 +40,7 @@ class Lender:
         self._server = uvicorn.Server(server_config(app, app.gate))
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listening]}, daemon=True)
         self._thread.start()
-        self.http = self.client(self.token)
+        self.http, self.stranger = self.client(self.token), self.client()
         while not self._server.started:
             time.sleep(0.01)
 
@@ -63,6 +63,7 @@ class Lender:
 
     def close(self):
         self.http.close()
+        self.stranger.close()
         self._server.should_exit = True
         self._thread.join(20)
         self.service.close()
@@ -70,9 +71,8 @@ class Lender:
 
 @pytest.fixture(scope="session")
 def scorecard():
-    """A scorecard trained on a few simulated loans: any that scores will do here."""
-    start = date(2026, 1, 1)
-    return from_world(World(seed=3, people=10, start=start).history(300), start)
+    """A scorecard that was trained on 300 simulated loans: any that scores will do here."""
+    return PointsModel.from_json(SCORECARD.read_bytes())
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from tests.app.conftest import BUREAU, FIELDS
 from tests.contract.stock import DAY
 
 LATEST = "2026-08-01"
-# Caps that the stock's own loans are under.
-ITS_OWN = ("obligor/", "product/", "person/")
+# What the stock's own loans count under.
+BINDING = ("obligor", "product")
 
 
 def fitted(stock, path, body):
@@ -83,10 +83,10 @@ def _account(stock, body):
 
 
 def _cap(stock, body):
-    if body["cap"].startswith(ITS_OWN) or "/" not in body["cap"]:
-        body["cap"] = f"partner/{stock.new('p')}"
-    kind, _, rest = body["cap"].partition("/")
-    body["cap"] = f"partner/{stock.new(rest)}"[:90]
+    """A cap of its own: another one may have a limit in another currency, or bind the stock's loans."""
+    kind, _, value = body["cap"].partition("/")
+    kind = "partner" if kind in BINDING else kind
+    body["cap"] = f"{kind}/{stock.new(value.strip('*')[:100])}"
 
 
 def _offer(stock, body):

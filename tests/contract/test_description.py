@@ -20,7 +20,9 @@ LINES = "POST /v1/events (lines)"
 EVENTS = [f"POST /v1/events ({kind})" for kind in EVENT_BODIES]
 PLAIN = [f"{method} {path}" for method, path in API if path != "/v1/events"]
 WRITES = {name for name in (*PLAIN, *EVENTS) if name.startswith("POST")}
-COUNTS = [8, pytest.param(500, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])]
+# Operations, how many cases each gets, and whether the schema's every boundary is tried before these.
+SHORT = [(name, 8 if name in EVENTS else 25, name not in WRITES) for name in (*PLAIN, *EVENTS, LINES)]
+WHOLE = [(name, 500, True) for name in (*PLAIN, *EVENTS, LINES)]
 # Of what is written, so much is to be taken: refusals alone would say little.
 LEAST_TAKEN = 0.2
 
@@ -28,6 +30,12 @@ LEAST_TAKEN = 0.2
 UNSAYABLE = (
     ("at", "a time up to .*"),
     ("after", "the cursor of an earlier page, as it was given"),
+    ("product", "a product of packs/products"),
+    ("person", "a reference or a national_id to find the person by"),
+    (r"(body\.)?currency", "[A-Z]{3}, the (product|application|account|loan)'s( currency)?"),
+    # What the strategy and the model read is in their files.
+    (r"amount_minor|fields\..*|body\.facts\..*", "a whole number from .*|one of .*"),
+    (r"model\..*", ".*"),
 )
 
 
@@ -53,15 +61,22 @@ def narrowed(described, name):
     return {**described, "paths": {path: {method.lower(): operation}}}
 
 
-def loaded(lender, document, count, **phases):
+def loaded(lender, document, count, mode="all", **phases):
     """A description as schemathesis takes it, for its every phase, mode and check."""
     settings = {
         "base-url": lender.url,
         "seed": 1,
         "continue-on-failure": True,
         "auth": {"openapi": {"key": {"bearer": lender.token}}},
-        "generation": {"max-examples": count, "deterministic": True, "no-shrink": True, "database": "none"},
-        "phases": phases,
+        "generation": {
+            "mode": mode,
+            "with-security-parameters": False,
+            "max-examples": count,
+            "deterministic": True,
+            "no-shrink": True,
+            "database": "none",
+        },
+        "phases": {"stateful": {"enabled": False}, **phases},
     }
     return schemathesis.openapi.from_dict(document, config=schemathesis.Config.from_dict(settings))
 
@@ -81,6 +96,15 @@ def unsayable(response):
     )
 
 
+def whole(value):
+    """To JSON Schema 5.0 is an integer; the API wants integers written as such, which no schema can say."""
+    if isinstance(value, dict):
+        return {key: whole(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class Run:
     """One run of schemathesis over a description: what was answered, and what was wrong with it."""
 
@@ -96,11 +120,17 @@ class Run:
             self._take(event)
 
     def fit(self, case):
-        """Put what the lender has into three of four requests that the schema allows."""
+        """Put what the lender has into seven of eight requests that the schema allows."""
+        if isinstance(case.headers.get("Idempotency-Key"), str):
+            # The generator likes to send one key with many bodies; that is refused, whatever the body is.
+            if re.fullmatch(r'"?[!#-~]{1,255}"?', case.headers["Idempotency-Key"]):
+                case.headers["Idempotency-Key"] = self._stock.new("key")
         if case.meta is None or not case.meta.generation.mode.is_positive:
             return
+        if isinstance(case.body, dict):
+            case.body = whole(case.body)
         told = json.dumps([case.path_parameters, case.body if isinstance(case.body, dict) else None])
-        if hashlib.sha256(told.encode()).digest()[0] % 4 == 0:
+        if hashlib.sha256(told.encode()).digest()[0] % 8 == 0:
             return
         for parameter in case.path_parameters:
             case.path_parameters[parameter] = self._stock.known(parameter)
@@ -109,10 +139,8 @@ class Run:
 
     def _take(self, event):
         if isinstance(event, events.ScenarioFinished):
-            for checks in event.recorder.checks.values():
-                for check in checks:
-                    if check.failure_info is not None:
-                        self.wrong.append(f"{check.failure_info.failure}\n{check.failure_info.code_sample}")
+            found = [check for checks in event.recorder.checks.values() for check in checks]
+            assert all(check.failure_info is None for check in found) or self.wrong
         elif isinstance(event, events.NonFatalError | events.FatalError):
             self.wrong.append(str(event))
 
@@ -134,15 +162,31 @@ def after_call(context, case, response):
 
 @schemathesis.hook
 def filter_failure(context, failure, case, response):
-    return not (isinstance(failure, RejectedPositiveData) and unsayable(response))
+    if isinstance(failure, RejectedPositiveData) and unsayable(response):
+        return False
+    Run.now.wrong.append(f"{failure}\n{case.headers} {case.query} {case.body}\n{response.status_code} {response.text}")
+    return True
 
 
-@pytest.mark.parametrize("count", COUNTS)
-@pytest.mark.parametrize("name", [*PLAIN, *EVENTS, LINES])
-def test_every_answer_is_as_described(lender, stock, described, name, count):
-    schema = loaded(lender, narrowed(described, name), count, stateful={"enabled": False})
+def check(lender, stock, described, name, count, covered):
+    # Whatever else is sent as lines is a line that is refused, so that nothing is invalid as a whole.
+    mode = "positive" if name == LINES else "all"
+    coverage = {"enabled": covered}
+    schema = loaded(lender, narrowed(described, name), count, mode, coverage=coverage)
     run = Run(schema, stock)
     print(f"{name:42} {run.seen.total():5} {run.taken:6.1%} {dict(sorted(run.seen.items()))}")
     assert not run.wrong, "\n\n".join(run.wrong[:5])
     if name in WRITES:
         assert run.taken >= LEAST_TAKEN, run.seen
+
+
+@pytest.mark.parametrize(("name", "count", "covered"), SHORT)
+def test_every_answer_is_as_described(lender, stock, described, name, count, covered):
+    check(lender, stock, described, name, count, covered)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(("name", "count", "covered"), WHOLE)
+def test_every_answer_is_as_described_at_length(lender, stock, described, name, count, covered):
+    check(lender, stock, described, name, count, covered)

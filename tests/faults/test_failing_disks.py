@@ -143,7 +143,7 @@ def _each(place: Path, codes: dict[str, int], length: int, step: int) -> Counter
 @pytest.mark.parametrize("length", [ONCE, LASTING], ids=["once", "lasting"])
 @pytest.mark.parametrize("codes", [FULL, BROKEN], ids=["full", "broken"])
 @pytest.mark.parametrize(
-    "step", [13, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])], ids=["some", "every"]
+    "step", [31, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])], ids=["some", "every"]
 )
 def test_no_fault_of_the_disk_makes_a_false_acknowledgement(
     tmp_path: Path, codes: dict[str, int], length: int, step: int
@@ -154,7 +154,7 @@ def test_no_fault_of_the_disk_makes_a_false_acknowledgement(
     assert {*codes} - {*seen} <= ({"create", "delete", "open", "truncate"} if step > 1 else set())
 
 
-@pytest.mark.parametrize("step", [4, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
+@pytest.mark.parametrize("step", [6, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
 def test_what_a_failed_sync_left_behind_is_not_trusted_after_a_power_cut(tmp_path: Path, step: int) -> None:
     """The system takes pages for clean whose sync has failed: a later sync does not write them."""
     only = {"sync": apsw.SQLITE_IOERR_FSYNC}
@@ -184,4 +184,4 @@ def test_an_acknowledgement_before_the_commit_is_found(
 
     monkeypatch.setattr(SqliteStore, "commit", hopeful)
     with pytest.raises(AssertionError):
-        _each(tmp_path, FULL, LASTING, 13)
+        _each(tmp_path, FULL, LASTING, 31)

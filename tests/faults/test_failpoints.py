@@ -141,7 +141,7 @@ def test_nothing_is_lost_when_a_call_fails_at_a_failpoint(
 ) -> None:
     tried = attempts(2, ATTEMPTS, cursor=False)
     reached = Reached()
-    with fresh() as store, armed(reached), lender(tmp_path / "sound" / "data", store=store) as h:
+    with fresh() as store, armed(reached.come_by), lender(tmp_path / "sound" / "data", store=store) as h:
         assert _live(h, tried, lambda *_: None) == []
     for name, place in _places(reached, every):
         directory = tmp_path / f"{name}-{place}" / "data"
@@ -155,7 +155,7 @@ def test_nothing_is_lost_when_a_call_fails_at_a_failpoint(
 
         with fresh() as store:
             failing = Reached(name, place, fail)
-            with armed(failing), suppress(type(error)), lender(directory, store=store) as h:
+            with armed(failing.come_by), suppress(type(error)), lender(directory, store=store) as h:
                 heard = _live(h, tried, tell)
                 assert all(isinstance(each, Unavailable | type(error)) for each in heard), heard
                 if h.journal.alive:
@@ -167,9 +167,9 @@ def test_nothing_is_lost_when_a_call_fails_at_a_failpoint(
 
 
 @contextmanager
-def armed(reached: Reached) -> Iterator[None]:
+def armed(reached: Callable[[str], None]) -> Iterator[None]:
     """Until the end."""
-    failpoints.arm(reached.come_by)
+    failpoints.arm(reached)
     try:
         yield
     finally:

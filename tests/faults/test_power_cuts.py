@@ -25,7 +25,7 @@ from tests.faults.lending import VAULT_ROWS, Attempt, KnownKeys, Promise, attemp
 
 pytestmark = pytest.mark.usefixtures("small_logs")
 
-ATTEMPTS = 32
+ATTEMPTS = 24
 CUTS_A_LIFE = 50
 
 

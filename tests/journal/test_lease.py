@@ -160,7 +160,7 @@ def test_without_the_token_a_sleeper_would_write(
         old.do(fee("l1", 1))
         _cut_off(old)
         new = _take_over(tmp_path, database)
-        monkeypatch.setattr(Leases, "hold", lambda *_: None)
+        monkeypatch.setattr(Leases, "check_tokens", lambda *_: None)
         assert isinstance(old.do(fee("l1", 7)), Answer)
         assert new.journal.reader().size(TENANT) == 2
         monkeypatch.undo()

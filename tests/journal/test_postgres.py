@@ -116,7 +116,7 @@ def test_connections_that_break_while_nobody_uses_them_are_not_missed(
         h.do(party("p1"))
         for number in range(1, 4):
             ((count,),) = postgres_server.sql(CUT.format(name, "true"))
-            assert count >= 3  # the writer's, a reader's, the vault's
+            assert count >= 2  # the writer's and a reader's at least
             assert h.do(fee("l1", number, person=f"p{number}")).value[0]["known_seq"] == number
             assert h.journal.reader().at(TENANT, number).body.amount_minor == number
             assert h.journal.alive

@@ -289,7 +289,7 @@ def _in_its_directory() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("store", "examples"),
     [
-        ("sqlite", 30),
+        ("sqlite", 20),
         ("postgresql", 6),
         pytest.param("sqlite", 1_000, marks=[pytest.mark.slow, pytest.mark.timeout(3600)]),
         pytest.param("postgresql", 200, marks=[pytest.mark.slow, pytest.mark.timeout(3600)]),

@@ -32,7 +32,7 @@ class Plan:
     @classmethod
     def draw(cls, chance: random.Random) -> Plan:
         def some(*rates: float) -> float:
-            return chance.choice((0.0, *rates))
+            return chance.choice((0.0, *rates, *rates))
 
         return cls(
             steps=chance.randint(110, 190),
@@ -41,8 +41,8 @@ class Plan:
             persons=chance.randint(1, 4),
             group_most=chance.choice((1, 3, 8, 64)),
             crash=some(0.01, 0.03),
-            crash_at_failpoint=some(0.005, 0.02),
-            pause_at_failpoint=some(0.01, 0.04),
+            crash_at_failpoint=some(0.005, 0.015),
+            pause_at_failpoint=some(0.02, 0.05),
             store_trouble=some(0.02, 0.05),
             unknown_commit=some(0.02, 0.05),
             clock_back=some(0.03),

@@ -28,19 +28,25 @@ def lock_removed() -> AbstractContextManager[Any]:
 
 
 def early_acknowledgement() -> AbstractContextManager[Any]:
-    """A group is committed with the next one, and answered before."""
+    """A group is committed once its answers have left."""
     begin, commit = SimulatedStore.begin, SimulatedStore.commit
 
-    def late_commit(self: SimulatedStore) -> None:
+    def commit_later(self: SimulatedStore) -> None:
         self.late = True
 
-    def begin_after(self: SimulatedStore, tenants: Iterable[str] | None = None) -> None:
-        if getattr(self, "late", False):
-            self.late = False
+    def catch_up(self: SimulatedStore) -> None:
+        if vars(self).pop("late", False):
             commit(self)
+
+    def begin_after(self: SimulatedStore, tenants: Iterable[str] | None = None) -> None:
+        catch_up(self)
         begin(self, tenants)
 
-    return _patched(SimulatedStore, commit=late_commit, begin=begin_after)
+    both = ExitStack()
+    both.enter_context(patch.object(SimulatedStore, "commit", commit_later))
+    both.enter_context(patch.object(SimulatedStore, "begin", begin_after))
+    both.enter_context(patch.object(SimulatedStore, "maintain", catch_up, create=True))
+    return both
 
 
 def blind_caps() -> AbstractContextManager[Any]:
@@ -102,13 +108,6 @@ def early_signature() -> AbstractContextManager[Any]:
 def failure_only_logged() -> AbstractContextManager[Any]:
     """A processor goes on when the journal could not take what it had to say."""
     return patch.object(processors, "_await", lambda future, _name: future.exception())
-
-
-def _patched(where: type, **changes: Any) -> AbstractContextManager[Any]:
-    all_of_them = ExitStack()
-    for name, change in changes.items():
-        all_of_them.enter_context(patch.object(where, name, change))
-    return all_of_them
 
 
 PLANTED: Mapping[str, Plant] = {

@@ -12,6 +12,7 @@ import msgspec
 from obligor.app import registry
 from obligor.app.processors import CloseMonitor, FundsMonitor, Processor
 from obligor.journal import Answer, Command, Journal, Subscriber
+from obligor.journal.observing import SILENT
 from obligor.kernel import Event, Unavailable
 from tests.simulation.ground import TENANT, ground
 from tests.simulation.stores import Luck, SimulatedRows, SimulatedVault, open_store
@@ -143,7 +144,9 @@ class Process:
         self.means = means
         self.journal = Journal(self.store, self.vault)
         rows = SimulatedRows(world.directory, self.luck)
-        self.journal._start(rows, registry.build(means), base.signer, world.clock, world.entropy, (TENANT,))
+        self.journal._start(
+            rows, registry.build(means), base.signer, world.clock, world.entropy, (TENANT,), SILENT
+        )
         self.journal._writer = self.queue
         now = world.clock.now
         processors = (
@@ -174,6 +177,7 @@ class Process:
                 future.set_exception(outcome)
             told.append("replayed" if getattr(outcome, "replayed", False) else type(outcome).__name__)
         self.world.note(f"{self.name}: wrote {' '.join(told)}")
+        self.world.reached("group.answered")
         self.committer.between()
 
     def leave(self) -> None:

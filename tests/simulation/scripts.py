@@ -133,13 +133,14 @@ def spend(me: Author, account: str, amount: int) -> Script:
         out = {
             "account_id": account,
             "transfer_id": f"t-{me.name}-{len(me.attempts)}-{number}",
-            "direction": chance.choice(("out", "out", "in")),
-            "amount_minor": amount // 2,
+            "direction": chance.choice(("out", "out", "out", "in")),
+            "amount_minor": amount // chance.choice((2, 4)),
             "currency": "CNY",
-            "counterparty": chance.choice(("shop-1", "casino-1", "broker-1")),
+            "counterparty": chance.choice(("shop-1", "casino-1", f"broker-{chance.randint(1, 9)}")),
         }
-        label = {"shop-1": "retail", "casino-1": "gambling", "broker-1": "securities_broker"}
-        posted = yield me.event("transfer.posted", **out, counterparty_class=label[out["counterparty"]])
+        label = {"shop": "retail", "casino": "gambling", "broker": "securities_broker"}
+        kind = label[str(out["counterparty"]).partition("-")[0]]
+        posted = yield me.event("transfer.posted", **out, counterparty_class=kind)
         if posted is not None and chance.random() < 0.2:
             yield me.event("transfer.reversed", account_id=account, transfer_id=out["transfer_id"])
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import timedelta
 
-import msgspec
-
-from obligor.journal import Answer, FileKeys, StoreFailed
+from obligor.journal import Accepted, Answer, Command, FileKeys, StoreFailed
 from obligor.journal.store import Retry
 from obligor.kernel import Event, Unavailable, failpoints
 from tests.simulation.clients import Client
@@ -29,7 +28,7 @@ from tests.simulation.violation import Violated, expect
 __all__ = ["World"]
 
 DEPTH_MOST = 6
-SETTLED_WITHIN = 20_000
+SETTLED_WITHIN = 4_000
 REBUILT_EVERY = 8
 
 Move = tuple[float, Callable[[], None]]
@@ -92,7 +91,7 @@ class World:
         Raises:
             Violated: something did that must not, or nothing comes to rest.
         """
-        failpoints.arm(self._reached)
+        failpoints.arm(self.reached)
         try:
             for _ in range(self.plan.steps):
                 self.step()
@@ -192,6 +191,7 @@ class World:
                 moves.append((weight, lambda place=place: self._open(place)))
                 continue
             moves.append((0.3, lambda process=process: self.observe(process)))
+            moves.append((0.3, lambda process=process: self._look(process)))
             if not process.busy:
                 moves += self._moves_of(place, process)
         return moves
@@ -233,7 +233,7 @@ class World:
 
     def _open(self, place: int) -> None:
         """A server is started, or one that stands by tries to take over."""
-        if not self.lease.is_free:
+        if not self.lease.is_free or self.lease.locked_by is not None:
             return
         self._lives += 1
         process = Process(self, f"P{place}.{self._lives}")
@@ -271,6 +271,18 @@ class World:
             process.leave()
             self._gone(place, process)
 
+    def _look(self, process: Process) -> None:
+        """Somebody asks how long the journal is: no shorter than anybody was told before."""
+        known = self.acknowledged
+
+        def heard(future: Future[Answer]) -> None:
+            if Future.exception(future, 0) is None:
+                size = Future.result(future, 0).value
+                expect(size > known, f"{process.name} shows {size} entries, and {known} was acknowledged")
+
+        command = Command(TENANT, lambda view: Accepted(answer=lambda _: view.size))
+        process.submit(command).add_done_callback(heard)
+
     def _write(self, process: Process) -> None:
         process.busy = True
         try:
@@ -294,7 +306,7 @@ class World:
         process.luck.arm(self.chance.randint(0, 25), self.chance.choice((1, 1, 2, 5)), error=error)
         self.note(f"{process.name}: trouble with the store")
 
-    def _reached(self, name: str) -> None:
+    def reached(self, name: str) -> None:
         """A process comes by a failpoint: it may end here, or be stopped while others go on."""
         if self.calm or not self._running:
             return
@@ -327,7 +339,7 @@ class World:
 
     def answered(self, process: Process, answer: Answer) -> None:
         """An answer leaves: its event must be under a checkpoint that is signed already."""
-        told = msgspec.json.decode(answer.data)
+        told = answer.value
         place = told["body"].get("known_seq") if isinstance(told, dict) else None
         if place is None:
             return

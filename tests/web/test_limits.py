@@ -12,8 +12,10 @@ from litestar.testing import TestClient
 from obligor.app.limits import Limits
 from obligor.app.service_protocol import Principal, Reply
 from obligor.web import create_app
-from obligor.web.gate import Gate
+from obligor.web.access import API
+from obligor.web.gate import UNCOUNTED, Gate
 from obligor.web.load import BUSY, FIRST_RATE, STALL_SECONDS, Load
+from obligor.web.openapi import describe
 from obligor.web.quota import ADDRESSES_MOST, Bucket, Quotas
 from tests.web.conftest import APPLICATION
 from tests.web.fake_more import FakeService
@@ -436,6 +438,35 @@ def test_a_stream_of_lines_is_read_no_faster_than_it_is_written(streams):
     assert service.most <= min(PARTS_OF_ALL, PARTS_OF_ONE * streams)
     # Beyond what waits, each stream has at most one part in its hands, and what tells of its end.
     assert early <= service.most + 2 * streams
+
+
+def test_the_description_tells_of_quotas_on_every_route_that_is_counted():
+    described = json.loads(describe(API, API))["paths"]
+    for path, item in described.items():
+        for operation in item.values():
+            answers = operation["responses"]
+            if path in UNCOUNTED:
+                assert "429" not in answers
+                continue
+            assert set(answers["429"]["headers"]) == {"Retry-After", "RateLimit", "RateLimit-Policy"}
+            assert set(answers["503"]["headers"]) == {"Retry-After"}
+            assert {"RateLimit", "RateLimit-Policy"} <= set(answers[min(answers)]["headers"])
+
+
+def test_a_part_that_the_service_cannot_even_take_leaves_its_room():
+    from obligor.web.writes import PARTS_OF_ALL
+
+    class Failing(FakeService):
+        def submit_lines(self, principal, lines, first_line=1):
+            raise RuntimeError
+
+    with served(Failing()) as client:
+        kind = {"content-type": "application/x-ndjson"}
+        seen = {
+            client.post("/v1/events", content=b"{}", headers=kind).status_code
+            for _ in range(2 * PARTS_OF_ALL)
+        }
+        assert seen == {500}
 
 
 def test_a_gate_measures_reads_and_writes_apart():

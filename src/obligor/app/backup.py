@@ -24,6 +24,7 @@ from obligor.app.backup_log import LogWriter
 from obligor.app.backup_manifest import (
     FORMAT,
     MANIFEST,
+    TABLES,
     Manifest,
     VaultManifest,
     load_manifest,
@@ -36,7 +37,7 @@ from obligor.journal import DirectoryLock, PersonKey, Rows, Source, VaultRow, lo
 from obligor.kernel import Conflict, InvalidInput, NotFound, encode, sha256_hex
 from obligor.proof import Signer
 
-__all__ = ["API_KEYS", "LAST", "TABLES", "Progress", "Taken", "Told", "beside", "take"]
+__all__ = ["API_KEYS", "LAST", "Progress", "Taken", "Told", "beside", "take"]
 
 API_KEYS = "api-keys.json"
 DIGEST = 64
@@ -44,12 +45,6 @@ DIGEST = 64
 LAST = "last-backup.json"
 LOCK = "archive.lock"
 OURS = ("log", "tables", "artifacts", "settings")
-TABLES = {
-    "answer": ("tenant", "key", "body", "person", "answer"),
-    "cursor": ("tenant", "name", "known_seq"),
-    "erasure": ("tenant", "person", "known_seq", "classes"),
-    "destroyed": ("tenant", "person", "class"),
-}
 
 # Called with what is being done, how much of it is done, and how much there is.
 Progress = Callable[[str, int, int], None]

@@ -27,6 +27,7 @@ __all__ = [
     "place_file",
     "read_rows",
     "sync_directory",
+    "sync_tree",
 ]
 
 MAGIC = b"obligor-rows 1\n"
@@ -96,6 +97,13 @@ def sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_tree(directory: Path) -> None:
+    """Make durable which files and directories there are at and below a directory."""
+    for path in (directory, *directory.rglob("*/")):
+        if path.is_dir():
+            sync_directory(path)
 
 
 def _path(directory: Path, file: FileOf) -> Path:

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
-from obligor.app.backup_files import Damaged, FileOf, place_file, sync_directory
+from obligor.app.backup_files import Damaged, FileOf, place_file, read_rows, sync_tree
 from obligor.kernel import Conflict, Corrupted, NotFound, encode, sha256_hex
 from obligor.proof import Signer, Verifier, open_note, sign_note
 
 __all__ = [
     "FORMAT",
     "MANIFEST",
+    "TABLES",
     "VAULT_MANIFEST",
     "Log",
     "Manifest",
     "Segment",
     "VaultManifest",
+    "archived_tables",
     "load_manifest",
     "need_manifest",
     "write_manifest",
@@ -29,6 +31,13 @@ __all__ = [
 FORMAT = 1
 MANIFEST = "MANIFEST.json"
 VAULT_MANIFEST = "VAULT.json"
+# The rows that change beside the log, and the keys that are no more.
+TABLES = {
+    "answer": ("tenant", "key", "body", "person", "answer"),
+    "cursor": ("tenant", "name", "known_seq"),
+    "erasure": ("tenant", "person", "known_seq", "classes"),
+    "destroyed": ("tenant", "person", "class"),
+}
 
 
 class Segment(msgspec.Struct, frozen=True):
@@ -115,7 +124,7 @@ def write_manifest(directory: Path, manifest: AnyManifest, signer: Signer) -> Fi
     written = encode(manifest)
     note = sign_note(_statement(type(manifest), written), [signer])
     data = msgspec.json.encode(_Signed(msgspec.Raw(written), note))
-    sync_directory(directory)
+    sync_tree(directory)
     return place_file(directory, _FILES[type(manifest)], data)
 
 
@@ -166,3 +175,15 @@ def need_manifest(directory: Path, kind: type[M], key: str | None = None) -> M:
         what = {MANIFEST: "a journal", VAULT_MANIFEST: "a vault"}[_FILES[kind]]
         raise NotFound(f"{directory} holds no finished backup of {what}: there is no {_FILES[kind]}")
     return found
+
+
+def archived_tables(source: Path, manifest: Manifest) -> Iterator[tuple[str, list[Any]]]:
+    """The rows that change: the kind of each, and its columns as `TABLES` names them.
+
+    Raises:
+        Damaged: the file is not what the manifest says.
+    """
+    for kind, *values in read_rows(source, manifest.tables):
+        if kind not in TABLES or len(values) != len(TABLES[kind]):
+            raise Damaged(manifest.tables.name, f"a row of kind {kind!r} with {len(values)} columns")
+        yield kind, values

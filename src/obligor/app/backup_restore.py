@@ -17,10 +17,10 @@ from pathlib import Path
 import msgspec
 import yaml
 
-from obligor.app.backup import API_KEYS, TABLES, Progress
-from obligor.app.backup_files import Damaged, check_file, place_file, read_rows, sync_directory
+from obligor.app.backup import API_KEYS, Progress
+from obligor.app.backup_files import Damaged, check_file, place_file, sync_directory, sync_tree
 from obligor.app.backup_log import SAY_EVERY, archived_checkpoints, archived_entries
-from obligor.app.backup_manifest import Log, Manifest, VaultManifest, need_manifest
+from obligor.app.backup_manifest import Log, Manifest, VaultManifest, archived_tables, need_manifest
 from obligor.app.backup_vault import Destroyed, archived_keys, without
 from obligor.app.call import Means
 from obligor.app.kept import Kept
@@ -64,7 +64,7 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     unsigned: int
     answers: int
     keys: int
-    destroyed_since: int
+    destroyed: int
     sealed: bool
     seconds: dict[str, float]
 
@@ -124,7 +124,7 @@ def restore(
         run = _Run(source, manifest, staging, settings, vault, sealed_by, progress)
         _fill(run)
         (staging / LOCK).unlink()
-        sync_directory(staging)
+        sync_tree(staging)
         staging.rename(directory)
         sync_directory(directory.parent)
     counts = run.counts
@@ -136,7 +136,7 @@ def restore(
         unsigned=counts.get("unsigned", 0),
         answers=counts.get("answers", 0),
         keys=counts.get("keys", 0),
-        destroyed_since=counts.get("destroyed", 0),
+        destroyed=counts.get("destroyed", 0),
         sealed=sealed_by is None,
         seconds=run.seconds,
     )
@@ -184,7 +184,19 @@ def _place_files(source: Path, manifest: Manifest, staging: Path, store: str) ->
     if store:
         path = staging / FILE
         kept = path.read_text(encoding="utf-8") if path.is_file() else ""
-        place_file(staging, FILE, (kept + yaml.safe_dump({"store": store})).encode())
+        place_file(staging, FILE, _with_store(kept, store).encode())
+
+
+def _with_store(written: str, store: str) -> str:
+    """The settings with where the store is: a line more where that will do, or else written anew."""
+    wanted = {**(yaml.safe_load(written) or {}), "store": store}
+    longer = f"{written.rstrip()}\n{yaml.safe_dump({'store': store})}".lstrip()
+    try:
+        if yaml.safe_load(longer) == wanted:
+            return longer
+    except yaml.YAMLError:
+        pass
+    return yaml.safe_dump(wanted, allow_unicode=True, sort_keys=False)
 
 
 def _place_keys(keys: Path, staging: Path, manifest: Manifest, settings: Settings) -> None:
@@ -230,10 +242,7 @@ def _fill(run: _Run) -> None:
 
 def _tables(run: _Run, filling: Filling) -> None:
     rows = {"answer": AnswerRow, "cursor": CursorRow, "erasure": ErasureRow}
-    name = run.manifest.tables.name
-    for kind, *values in read_rows(run.source, run.manifest.tables):
-        if len(values) != len(TABLES.get(kind, ())):
-            raise Damaged(name, f"a row of kind {kind!r} with {len(values)} columns")
+    for kind, values in archived_tables(run.source, run.manifest):
         if kind == "destroyed":
             tenant, person, name_of_class = values
             run.destroyed.add((tenant, person, name_of_class))
@@ -285,6 +294,7 @@ def _vault(run: _Run, filling: Filling) -> None:
         Corrupted: its keys were wrapped with another key-encryption key, or an event does not open.
     """
     began = time.monotonic()
+    _see_fitting(run)
     place = vault_of(run.staging, run.settings)
     fill_vault(place, _vault_rows(run))
     with closing(Vault.open(place, FileKeys(key_file(run.staging), create=False))) as vault:
@@ -307,16 +317,22 @@ def _vault_rows(run: _Run) -> Iterator[VaultRow]:
     """What goes into the vault: the archive's rows, less what was destroyed since."""
     assert run.vault is not None  # noqa: S101  only asked for with one
     assert run.vault_source is not None  # noqa: S101
-    wanted, gone = set(run.wanted), {key[:2] for key in run.destroyed}
-    for row in without(archived_keys(run.vault_source, run.vault), run.destroyed):
+    return without(archived_keys(run.vault_source, run.vault), run.destroyed)
+
+
+def _see_fitting(run: _Run) -> None:
+    """See, before any key is written, that the vault's archive has what the journal needs and no more.
+
+    Raises:
+        Conflict: it lacks keys of persons who came after it was archived, or erasures are not known.
+    """
+    wanted, gone = set(run.wanted), set()
+    for row in _vault_rows(run):
         if isinstance(row, PersonKey):
             wanted.discard(row[:3])
             if row.wrapped is None:
                 gone.add(row[:2])
-                _count(run, "destroyed")
-            else:
-                _count(run, "keys")
-        yield row
+            _count(run, "destroyed" if row.wrapped is None else "keys")
     unknown = run.erased - gone
     if unknown:
         raise Conflict(

@@ -15,7 +15,11 @@ LEVELS = ("debug", "info", "warning", "error")
 # Only these choose their words knowing that they are kept. What a library says may hold an argument, the
 # text of an exception or a path: of that, the place is told and the words are not.
 OURS = ("obligor", "uvicorn.error")
-_KNOWN = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "color_message"}
+_KNOWN = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {
+    "asctime",
+    "color_message",
+    "message",
+}
 
 
 class JsonLines(logging.Formatter):

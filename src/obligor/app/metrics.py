@@ -128,7 +128,10 @@ class Metrics:
         self._waiting = gauge("obligor_journal_queue_commands", "Commands that wait for the writer")
         self._erasures = gauge("obligor_erasures_pending", "Erasures recorded and not finished")
         self._cached = gauge("obligor_vault_cached_persons", "Persons whose keys are in memory")
-        self._loaded = gauge("obligor_vault_loads", "How often a person's keys were read, since the start")
+        self._loaded = Counter(
+            "obligor_vault_loads", "How often a person's keys had to be read", registry=registry
+        )
+        self._loads_seen = 0
         self._lag = gauge("obligor_processor_lag_events", "Events not seen yet", "processor")
         self._age = gauge(
             "obligor_processor_age_seconds", "Since it moved, while there is something to see", "processor"
@@ -153,7 +156,10 @@ class Metrics:
         self._waiting.set(standing.waiting)
         self._erasures.set(standing.erasures)
         self._cached.set(standing.keys_cached)
-        self._loaded.set(standing.keys_loaded)
+        # A vault that was opened anew counts from 0 again.
+        before = self._loads_seen if standing.keys_loaded >= self._loads_seen else 0
+        self._loaded.inc(standing.keys_loaded - before)
+        self._loads_seen = standing.keys_loaded
         for metric in (self._lag, self._age, self._caps):
             metric.clear()
         for name, (lag, age) in standing.processors.items():

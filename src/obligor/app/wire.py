@@ -10,15 +10,16 @@ import msgspec
 from msgspec import Meta
 
 from obligor.kernel import (
+    MAX_INTEGER,
     AmountMinor,
     AwareTime,
     Currency,
-    Fact,
     Ident,
     NonNegativeMinor,
     Text,
     ready,
 )
+from obligor.limits import DIMENSIONS
 
 __all__ = [
     "EVENT_BODIES",
@@ -33,9 +34,17 @@ __all__ = [
 Months = Annotated[int, Meta(ge=1, le=600)]
 RateBp = Annotated[int, Meta(ge=0, le=100_000)]
 Outcome = Literal["approve", "decline"]
-Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-Fields = Annotated[dict[Ident, Fact], Meta(max_length=400)]
-CapName = Annotated[str, Meta(pattern=r"^[a-z_]+/[A-Za-z0-9._:*-]{1,100}$")]
+Sha256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z", description="64 hexadecimal digits in lower case")]
+Whole = Annotated[int, Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
+Fields = Annotated[dict[Ident, Whole | bool | str | None], Meta(max_length=400)]
+CapName = Annotated[
+    str,
+    Meta(
+        pattern=rf"\A(?:{'|'.join(DIMENSIONS)})/(?:[A-Za-z0-9._:/-]{{1,128}}|\*)\Z",
+        description="a dimension, a slash and a value or *, such as product/instalment or obligor/*; "
+        f"dimensions are {', '.join(DIMENSIONS)}",
+    ),
+]
 
 
 class WireBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -12,10 +13,12 @@ from obligor.app.backup_restore import Restored
 from obligor.app.backup_restore import restore as restored
 from obligor.cli.bar import progress
 from obligor.cli.common import app, run, show
+from obligor.kernel import Refusal
 
 __all__ = ["main"]
 
 cli = app("restore", __doc__)
+HINT = "The database holds no journal; if this run began on it, drop obligor_vault before the next."
 
 
 @cli.default
@@ -35,16 +38,13 @@ def restore(
 
     Without --vault and --keys the log comes back sealed: it can be audited, no server starts on it.
     """
-    with progress("Restoring") as told:
-        done = restored(
-            source,
-            data,
-            store=store,
-            vault=vault,
-            keys=keys,
-            log_key=key,
-            progress=told,
-        )
+    try:
+        with progress("Restoring") as told:
+            done = restored(source, data, store=store, vault=vault, keys=keys, log_key=key, progress=told)
+    except Refusal:
+        if store:
+            print(HINT, file=sys.stderr)
+        raise
     show(done, as_json, lambda: _told(done))
     return 0
 
@@ -60,7 +60,7 @@ def _told(done: Restored) -> str:
     if done.sealed:
         lines.append("… sealed: no vault was given, bodies stay shut and no server starts on it")
     else:
-        lines.append(f"✓ {done.keys:,} keys; {done.destroyed_since:,} are destroyed and stay so")
+        lines.append(f"✓ {done.keys:,} keys; {done.destroyed:,} are destroyed and stay so")
     phases = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in done.seconds.items())
     lines += [f"Times: {phases}.", f"Data directory: {done.directory}"]
     return "\n".join(lines)

@@ -15,6 +15,7 @@ from psycopg.rows import TupleRow
 from psycopg.types.bool import BoolBinaryLoader
 from psycopg.types.numeric import Int8BinaryDumper, NumericBinaryLoader
 
+from obligor.journal.postgres_arrays import register
 from obligor.journal.store import Retry, StoreFailed, WrongStatement
 from obligor.kernel import InvariantBroken
 
@@ -119,6 +120,7 @@ def connect(
         adapters.register_dumper(bool, Int8BinaryDumper)
         adapters.register_loader("numeric", _Integer)
         adapters.register_loader("bool", _Truth)
+        register(connection)
         try:
             if not read_only:
                 _check(connection)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from psycopg import errors
 
@@ -47,7 +47,6 @@ SELECT holder, round(extract(epoch FROM ends_at - clock_timestamp()), 1) FROM le
 _RAISE = """
 INSERT INTO fence VALUES ($1, 1) ON CONFLICT (tenant) DO UPDATE SET token = fence.token + 1 RETURNING token
 """
-_TOKENS = "SELECT tenant, token FROM fence WHERE tenant = ANY($1::text[]) ORDER BY tenant FOR UPDATE"
 _RENEW = """
 UPDATE lease SET ends_at = clock_timestamp() + $3 * interval '1 second'
 WHERE holder = $2 AND tenant = ANY($1::text[]) RETURNING tenant
@@ -170,15 +169,13 @@ class Leases:
 
     # ---- in a transaction
 
-    def hold(self, connection: Connection, tenants: Iterable[str]) -> None:
-        """Lock the tokens of these tenants until the transaction ends, and see that they are still ours.
+    def check_tokens(self, tenants: Iterable[str], found: Mapping[str, int]) -> None:
+        """See that the tokens that a transaction has locked are still ours.
 
         Raises:
-            RoleLost: another process has become the writer of one.
+            RoleLost: another process has become the writer of one of the tenants.
         """
-        wanted = sorted(tenants)
-        found: dict[str, int] = dict(connection.execute(_TOKENS, (wanted,)).fetchall())
-        for tenant in wanted:
+        for tenant in tenants:
             if found.get(tenant) != self._tokens[tenant]:
                 self._lost = tenant
         self.check()

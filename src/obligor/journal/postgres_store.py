@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import psycopg
-from psycopg import pq
+from psycopg import pq, sql
 
 from obligor.journal import queries as q
 from obligor.journal.dialect import postgres_sql
 from obligor.journal.postgres import OUR_FAULT, Connection, failing, fetch
+from obligor.journal.postgres_arrays import Texts
 from obligor.journal.postgres_lease import Leases
 from obligor.journal.postgres_purge import vacuum
 from obligor.journal.postgres_shadow import Shadow
@@ -36,11 +38,21 @@ __all__ = ["GROUPS_LOCK", "PostgresStore"]
 GROUPS_LOCK = 0x0B11_60_01
 # Beside the projections, the tables that may hold what is personal.
 PERSONAL = ("lookup", "idempotency")
-_SHARED = f"SELECT pg_advisory_xact_lock_shared({GROUPS_LOCK})"
-_ALONE = f"SELECT pg_advisory_xact_lock({GROUPS_LOCK})"
 # Nobody has to wait for a sync of what has written nothing.
 _NOTHING_DONE = "SET LOCAL synchronous_commit = off; COMMIT"
 _OPEN = (pq.TransactionStatus.INTRANS, pq.TransactionStatus.INERROR)
+
+
+@lru_cache(maxsize=64)
+def _beginning(tenants: tuple[str, ...], alone: bool) -> str:
+    """What begins a transaction over tenants: it locks their tokens, then reads their heads."""
+    names = ", ".join(sql.quote(tenant) for tenant in tenants) or "NULL"
+    lock = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
+    return (
+        f"BEGIN; SELECT {lock}({GROUPS_LOCK}); "
+        f"SELECT tenant, token FROM fence WHERE tenant IN ({names}) ORDER BY tenant FOR UPDATE; "
+        f"SELECT tenant, size, root FROM head WHERE tenant IN ({names})"
+    )
 
 
 class PostgresStore:
@@ -52,6 +64,7 @@ class PostgresStore:
         self._leases = leases
         self._connection: Connection | None = connection
         self._shadow: Shadow | None = None
+        self._heads: dict[str, Head] = {}
         self._wrote = False
 
     # ---- the role
@@ -93,13 +106,17 @@ class PostgresStore:
     @fetch
     def _begin(self, tenants: Iterable[str] | None) -> None:
         connection = self._connected()
-        with connection.pipeline():
-            connection.execute("BEGIN")
-            connection.execute(_ALONE if tenants is None else _SHARED)
+        wanted = self._leases.tenants if tenants is None else sorted(tenants)
+        # One round trip. Each statement sees what is committed when it begins: heads, once tokens are ours.
+        cursor = connection.execute(_beginning(tuple(wanted), tenants is None), prepare=False)
+        found = []
+        while cursor.nextset():
+            found.append(cursor.fetchall() if cursor.description else [])
         if tenants is None:
             self._shadow = Shadow(connection)
             self._wrote = True
-        self._leases.hold(connection, self._leases.tenants if tenants is None else tenants)
+        self._leases.check_tokens(wanted, dict(found[-2]))
+        self._heads = {row[0]: Head(*row) for row in found[-1]}
 
     @fetch
     def commit(self) -> None:
@@ -107,7 +124,8 @@ class PostgresStore:
         if self._shadow is not None:
             self._shadow.reveal()
             self._shadow = None
-        done = self._connected().execute("COMMIT")
+        self._heads = {}
+        done = self._connected().execute("COMMIT", prepare=False)
         if done.statusmessage != "COMMIT":
             raise StoreFailed(f"PostgreSQL answered a commit with {done.statusmessage}")
 
@@ -115,6 +133,7 @@ class PostgresStore:
     def rollback(self) -> None:
         """A connection that is in the middle of something, or broken, is let go of."""
         self._shadow = None
+        self._heads = {}
         connection = self._connection
         if connection is None:
             return
@@ -132,13 +151,14 @@ class PostgresStore:
             self._drop()
 
     def write(self, batch: Batch) -> None:
-        """Write a group's rows.
+        """Write a group's rows, in one round trip and one for each projection.
 
         Raises:
             WrongStatement: one of a projection's, or a value that PostgreSQL cannot hold.
             StoreFailed: anything else.
         """
         self._apply(lambda connection: write_rows(connection, batch))
+        self._heads |= {head.tenant: head for head in batch.heads}
         for statements in batch.statements:
             self.run(statements)
 
@@ -162,7 +182,9 @@ class PostgresStore:
     # ---- what is committed, and what this transaction has written
 
     def head(self, tenant: str) -> Head | None:
-        """The tenant's head."""
+        """The tenant's head, as the transaction has found it; outside of one, as it is."""
+        if tenant in self._heads:
+            return self._heads[tenant]
         rows = self._all(q.HEAD, (tenant,))
         return Head(*rows[0]) if rows else None
 
@@ -199,7 +221,7 @@ class PostgresStore:
     def taken(self, tenant: str, ids: Iterable[str]) -> list[str]:
         """One statement for all."""
         wanted = [*ids]
-        return [row[0] for row in self._all(q.PG_TAKEN, (tenant, wanted))] if wanted else []
+        return [row[0] for row in self._all(q.PG_TAKEN, (tenant, Texts(wanted)))] if wanted else []
 
     def find(self, tenant: str, kind: str, key: str) -> str | None:
         """The value of a lookup."""
@@ -208,7 +230,7 @@ class PostgresStore:
 
     def answers(self, tenant: str, keys: Iterable[str]) -> list[AnswerRow]:
         """One statement for all."""
-        return [AnswerRow(*row) for row in self._all(q.PG_ANSWERS, (tenant, [*keys]))]
+        return [AnswerRow(*row) for row in self._all(q.PG_ANSWERS, (tenant, Texts([*keys])))]
 
     def cursor(self, tenant: str, name: str) -> int | None:
         """A processor's cursor."""

@@ -10,7 +10,7 @@ from typing import Any
 from obligor.events import PersonErased
 from obligor.journal import queries as q
 from obligor.journal.sealing import open_event
-from obligor.journal.store import Store, WrongStatement
+from obligor.journal.store import Batch, LookupRow, Store, WrongStatement
 from obligor.journal.types import Projection, Registry, Statement
 from obligor.journal.vault import Vault
 from obligor.journal.view import SLOTS_CACHED, Slot, fold_stream
@@ -99,16 +99,19 @@ class Projector:
         reach("projections.dropped")
         for head in self._store.heads():
             states = _Replay(self._store, self._vault, self._registry, head.tenant)
-            pending: dict[str, list[Statement]] = {name: [] for name in names}
+            pending: dict[str, list[Statement]] = {each.name: [] for each in chosen}
+            finds = _Finds(self._store, self._registry)
             for event in states.events(head.size):
                 for each in chosen:
                     pending[each.name] += each.project(event, states)
                 if LOOKUPS in names:
-                    pending[LOOKUPS] += _look_up(event, self._registry)
+                    finds.add(event)
                 if event.known_seq % EVENTS_AT_ONCE == 0:
                     self._flush(pending)
+                    finds.flush()
                     seen(event.known_seq, head.size)
             self._flush(pending)
+            finds.flush()
             seen(head.size, head.size)
         reach("projections.filled")
 
@@ -118,14 +121,31 @@ class Projector:
             statements.clear()
 
 
-def _look_up(event: Event, registry: Registry) -> Iterator[Statement]:
-    """What finds an event; an erasure takes out what found its person."""
-    for found in registry.lookups(event):
-        yield q.UPSERT_LOOKUP, (event.tenant, found.kind, found.key, found.value, found.person)
-    for subject in dict.fromkeys(event.subjects):
-        yield q.INSERT_SUBJECT, (event.tenant, subject, event.known_seq)
-    if isinstance(event.body, PersonErased):
-        yield q.PURGE_LOOKUPS, (event.tenant, event.body.person_id)
+class _Finds:
+    """What finds events, gathered so that a store can write it set-wise; the last row under a key holds."""
+
+    def __init__(self, store: Store, registry: Registry) -> None:
+        self._store = store
+        self._registry = registry
+        self._lookups: dict[tuple[str, str, str], LookupRow] = {}
+        self._subjects: list[tuple[str, str, int]] = []
+
+    def add(self, event: Event) -> None:
+        """Take an event; an erasure takes out what found its person."""
+        for each in self._registry.lookups(event):
+            row = LookupRow(event.tenant, each.kind, each.key, each.value, each.person)
+            self._lookups[row[:3]] = row
+        self._subjects += [
+            (event.tenant, subject, event.known_seq) for subject in dict.fromkeys(event.subjects)
+        ]
+        if isinstance(event.body, PersonErased):
+            self.flush()
+            self._store.run([(q.PURGE_LOOKUPS, (event.tenant, event.body.person_id))])
+
+    def flush(self) -> None:
+        """Write what was taken."""
+        self._store.write(Batch(lookups=[*self._lookups.values()], subjects=self._subjects))
+        self._lookups, self._subjects = {}, []
 
 
 @contextmanager

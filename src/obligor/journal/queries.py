@@ -13,26 +13,20 @@ _EVENT = "tenant, known_seq, id, stream, stream_version, type, envelope, sealed,
 EVENT_COLUMNS = _EVENT
 INSERT_EVENT = f"INSERT INTO event({_EVENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 INSERT_SUBJECT = "INSERT INTO subject_event VALUES (?, ?, ?)"
-UPSERT_LOOKUP = (
-    "INSERT INTO lookup VALUES (?, ?, ?, ?, ?) "
+INSERT_ANSWER = "INSERT INTO idempotency VALUES (?, ?, ?, ?, ?)"
+
+REPLACE_LOOKUP = (
     "ON CONFLICT (tenant, kind, key) DO UPDATE SET value = excluded.value, person = excluded.person"
 )
-INSERT_ANSWER = "INSERT INTO idempotency VALUES (?, ?, ?, ?, ?)"
-UPSERT_CURSOR = (
-    "INSERT INTO cursor VALUES (?, ?, ?) "
-    "ON CONFLICT (tenant, name) DO UPDATE SET known_seq = excluded.known_seq"
-)
-UPSERT_TILE = (
-    "INSERT INTO tile VALUES (?, ?, ?, ?) "
-    "ON CONFLICT (tenant, level, position) DO UPDATE SET hashes = excluded.hashes"
-)
-UPSERT_HEAD = (
-    "INSERT INTO head VALUES (?, ?, ?) "
-    "ON CONFLICT (tenant) DO UPDATE SET size = excluded.size, root = excluded.root"
-)
-UPSERT_CHECKPOINT = (
-    "INSERT INTO checkpoint VALUES (?, ?, ?) ON CONFLICT (tenant, size) DO UPDATE SET note = excluded.note"
-)
+REPLACE_CURSOR = "ON CONFLICT (tenant, name) DO UPDATE SET known_seq = excluded.known_seq"
+REPLACE_TILE = "ON CONFLICT (tenant, level, position) DO UPDATE SET hashes = excluded.hashes"
+REPLACE_HEAD = "ON CONFLICT (tenant) DO UPDATE SET size = excluded.size, root = excluded.root"
+REPLACE_CHECKPOINT = "ON CONFLICT (tenant, size) DO UPDATE SET note = excluded.note"
+UPSERT_LOOKUP = f"INSERT INTO lookup VALUES (?, ?, ?, ?, ?) {REPLACE_LOOKUP}"
+UPSERT_CURSOR = f"INSERT INTO cursor VALUES (?, ?, ?) {REPLACE_CURSOR}"
+UPSERT_TILE = f"INSERT INTO tile VALUES (?, ?, ?, ?) {REPLACE_TILE}"
+UPSERT_HEAD = f"INSERT INTO head VALUES (?, ?, ?) {REPLACE_HEAD}"
+UPSERT_CHECKPOINT = f"INSERT INTO checkpoint VALUES (?, ?, ?) {REPLACE_CHECKPOINT}"
 INSERT_ERASURE = "INSERT INTO erasure VALUES (?, ?, ?, ?)"
 PURGE_LOOKUPS = "DELETE FROM lookup WHERE tenant = ? AND person = ?"
 PURGE_ANSWERS = "UPDATE idempotency SET answer = NULL WHERE tenant = ? AND person = ?"
@@ -79,11 +73,6 @@ ANSWERS = (
 PG_TAKEN = "SELECT id FROM event WHERE tenant = ? AND id = ANY(?::text[])"
 PG_ANSWERS = (
     "SELECT tenant, key, body, person, answer FROM idempotency WHERE tenant = ? AND key = ANY(?::text[])"
-)
-# JSON is made and taken apart faster than arrays are.
-PG_UPSERT_LOOKUPS = (
-    "INSERT INTO lookup SELECT r->>0, r->>1, r->>2, r->>3, r->>4 FROM json_array_elements(?::json) AS r "
-    "ON CONFLICT (tenant, kind, key) DO UPDATE SET value = excluded.value, person = excluded.person"
 )
 
 

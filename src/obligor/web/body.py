@@ -35,7 +35,8 @@ LINES_BYTES = 32_000_000
 LINES_MOST = 10_000
 
 Headers = Mapping[bytes, bytes]
-_KEY = re.compile(rb'"?([\x21\x23-\x7e]{1,255}?)"?')
+# A string in quotes, as draft-ietf-httpapi-idempotency-key-header has it, or the same without them.
+_KEY = re.compile(rb'"([\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255})')
 
 
 class Disconnected(Exception):
@@ -76,7 +77,7 @@ def idempotency(headers: Headers, body: bytes) -> Idempotency | None:
     if match is None:
         shown = key.decode("latin-1")
         raise InvalidInput.field("Idempotency-Key", shown, "1 to 255 visible ASCII characters")
-    return match[1].decode(), sha256_hex(body)
+    return (match[1] or match[2]).decode(), sha256_hex(body)
 
 
 async def chunks(request: Request[Any, Any, Any], headers: Headers, most: int) -> AsyncIterator[bytes]:

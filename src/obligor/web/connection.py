@@ -1,7 +1,7 @@
 """A connection that is not kept waiting for: what is slow, silent or too large is cut, and the others go on.
 
-uvicorn has one timer, for the pause between two requests. Here each connection has a time by which it must
-have moved, set as its request goes along, and one timer for all looks who is late.
+uvicorn has one timer, for the pause between two requests. Here each connection knows whose turn it is, and one
+timer looks after all of them: a turn has its time from the first look on, so that a request reads no clock.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from obligor.web import problems
 from obligor.web.answer import ENCODE
 from obligor.web.correlation import new_id
 from obligor.web.edge import HEADERS
-from obligor.web.gate import Gate
+from obligor.web.gate import READING, Gate
 from obligor.web.load import Load
 
 __all__ = ["Connection", "Doorkeeper"]
@@ -25,8 +25,10 @@ __all__ = ["Connection", "Doorkeeper"]
 LOOK_MOST_SECONDS = 1.0
 LINGER_SECONDS = 5.0
 
-# What a connection is expected to do next; the words are the reasons by which cuts are counted.
-HEAD, BODY, IDLE, REST = "headers", "body", "idle", "rest"
+# What a connection is to do next: send the rest of the headers, of the body, or of a body that is not wanted
+# any more; begin a request; wait for us. The words are the reasons by which cuts are counted.
+HEAD, BODY, LINGER, IDLE, OURS = "headers", "body", "linger", "idle", "ours"
+READING_PATHS = frozenset(path.encode() for path in READING)
 
 
 class Doorkeeper:
@@ -40,6 +42,12 @@ class Doorkeeper:
         self._without: dict[Connection, None] = {}
         shortest = min(limits.header_seconds, limits.body_seconds, limits.answer_seconds, limits.idle_seconds)
         self._pause = min(LOOK_MOST_SECONDS, shortest / 4)
+        self.seconds = {
+            HEAD: limits.header_seconds,
+            BODY: limits.body_seconds,
+            LINGER: LINGER_SECONDS,
+            IDLE: limits.idle_seconds,
+        }
         self._timer: asyncio.TimerHandle | None = None
 
     def opened(self, connection: Connection) -> None:
@@ -96,9 +104,8 @@ class Connection(HttpToolsProtocol):
         self._limits = doorkeeper.limits
         self._phase = HEAD
         self._due: float | None = None
-        self._head_bytes = 0
-        self._messages = 0
-        self._refused = False
+        self._chunk = self._head_bytes = self._body_bytes = self._messages = 0
+        self._refused = self._over = False
         self._load: Load | None = None
         # What of the answers the other side has not taken, and by when it must have taken some.
         self._unsent = 0
@@ -107,7 +114,6 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Its first request is due."""
         super().connection_made(transport)
-        self._due = self.loop.time() + self._limits.header_seconds
         self._doorkeeper.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -117,23 +123,20 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what came; headers that are not whole yet may not grow over their limit."""
-        if self._phase == IDLE:
-            self._expect(HEAD, self._limits.header_seconds)
-        before = self._messages
+        if self._phase is IDLE:
+            self._turn(HEAD)
+        before, self._chunk = self._messages, len(data)
         super().data_received(data)
-        if self._messages == before and self._phase != BODY and not self.transport.is_closing():
-            self._head_bytes += len(data)
+        if self._messages == before and self._phase is not BODY and not self._over:
+            self._head_bytes += self._chunk
             if self._head_bytes > self._limits.header_bytes_most:
                 self.refuse(431, "size")
 
     def on_headers_complete(self) -> None:
         """A request begins in earnest; its body is due."""
-        if self.transport.is_closing():
+        if self._over:
             return
-        size = len(self.url)
-        for name, value in self.headers:
-            size += len(name) + len(value)
-        if size > self._limits.header_bytes_most:
+        if self._head_bytes + self._chunk > self._limits.header_bytes_most and self._too_large():
             self.refuse(431, "size")
             return
         self._head_bytes = 0
@@ -144,33 +147,32 @@ class Connection(HttpToolsProtocol):
         if self._load is not None and self._load.full():
             self._refuse_for_others(self._load)
             return
-        self._expect(BODY, self._limits.body_seconds)
+        self._turn(BODY)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """What comes buys time, and never more than a body that has just begun has."""
-        if self._refused or self.transport.is_closing():
+        """What comes buys time."""
+        if self._refused or self._over:
             return
-        if self._due is not None and self._phase == BODY:
-            bought = self._due + len(body) / self._limits.bytes_per_second_least
-            self._due = min(bought, self.loop.time() + self._limits.body_seconds)
+        self._body_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The request is whole; what now takes time is ours."""
-        if self.transport.is_closing():
+        if self._over:
             return
         self._messages += 1
         if self._refused:
             self._refused = False
             self._rest()
             return
-        self._expect(REST, None)
         if self.cycle.response_complete:
             self._rest()
-        elif self._load is not None:
-            # `Edge` takes it out again; who comes meanwhile finds it counted.
-            self.scope["load"] = self._load.__enter__()  # type: ignore[typeddict-unknown-key]
+        else:
+            self._turn(OURS)
+            if self._load is not None:
+                # `Edge` takes it out again; who comes meanwhile finds it counted.
+                self.scope["load"] = self._load.__enter__()  # type: ignore[typeddict-unknown-key]
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -184,7 +186,7 @@ class Connection(HttpToolsProtocol):
             # It was never told to go on: whether the body comes now, nobody can say.
             self.transport.close()
         else:
-            self._expect(REST, LINGER_SECONDS)
+            self._turn(LINGER)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  uvicorn's words
         """Say that what came is no HTTP, as every other refusal is said."""
@@ -203,12 +205,20 @@ class Connection(HttpToolsProtocol):
         """Close it if it is late."""
         if self._takes_no_answer(now):
             self._doorkeeper.cut(self, "answer")
-        elif self._due is None or now < self._due:
             return
-        elif self.flow.read_paused:
-            # It is we who do not read.
-            self._due = now + self._limits.body_seconds
-        elif self._phase in {HEAD, BODY} and not self.transport.is_closing():
+        seconds = self._doorkeeper.seconds.get(self._phase)
+        if seconds is None:
+            return
+        if self._due is None or self.flow.read_paused:  # when paused, it is we who do not read
+            self._due = now + seconds
+        elif self._body_bytes:
+            # Never more than a body that has just begun has.
+            bought = self._due + self._body_bytes / self._limits.bytes_per_second_least
+            self._due = min(bought, now + seconds)
+        self._body_bytes = 0
+        if now < self._due:
+            return
+        if self._phase in {HEAD, BODY} and not self._over:
             self.refuse(408, self._phase)
         else:
             self._doorkeeper.cut(self, IDLE)
@@ -226,13 +236,15 @@ class Connection(HttpToolsProtocol):
             self._unsent_due = min(bought, latest)
         return self._unsent_due is not None and now >= self._unsent_due
 
+    def _too_large(self) -> bool:
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        return size > self._limits.header_bytes_most
+
     def _load_of(self) -> Load | None:
         """What a request that writes is counted in; None for others."""
-        if self.parser.get_method() != b"POST":
+        if self.parser.get_method() != b"POST" or self.url.partition(b"?")[0] in READING_PATHS:
             return None
-        gate = self._doorkeeper.gate
-        load = gate.load("POST", self.url.partition(b"?")[0].decode("latin-1"))
-        return load if load is gate.writes else None
+        return self._doorkeeper.gate.writes
 
     def _refuse_for_others(self, load: Load) -> None:
         """Refuse a request for which there is no room.
@@ -241,22 +253,21 @@ class Connection(HttpToolsProtocol):
         """
         load.refused += 1
         self._refused = True
-        self._expect(BODY, LINGER_SECONDS)
+        self._turn(LINGER)
         self.transport.write(_OVERLOADED % (max(1, math.ceil(load.wait())), new_id()))
         if self.expect_100_continue or not self.parser.should_keep_alive():
             self.transport.close()
 
     def _rest(self) -> None:
-        if not self.transport.is_closing():
-            self._expect(IDLE, self._limits.idle_seconds)
-            self._doorkeeper.rests(self)
+        self._turn(IDLE)
+        self._doorkeeper.rests(self)
 
-    def _expect(self, phase: str, seconds: float | None) -> None:
-        self._phase = phase
-        self._due = None if seconds is None else self.loop.time() + seconds
+    def _turn(self, phase: str) -> None:
+        self._phase, self._due = phase, None
 
     def _answer(self, status: int) -> None:
-        self._expect(REST, LINGER_SECONDS)
+        self._over = True
+        self._turn(LINGER)
         self.transport.write(_ANSWERS[status])
         self.transport.close()
 

@@ -185,7 +185,7 @@ _IDEMPOTENCY = {
         "Recommended. The same key with the same body gets the stored answer, with another body 422. "
         "Lines need none: they are told apart by (source, source_ref)."
     ),
-    "schema": {"type": "string", "pattern": '^"?[!#-~]{1,255}"?$'},
+    "schema": {"type": "string", "pattern": '^("[!#-~]{1,255}"|[!#-~]{1,255})$'},
 }
 
 _RETRY_AFTER: Schema = {"description": "Seconds to wait", "schema": {"type": "integer", "minimum": 1}}

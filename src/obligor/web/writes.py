@@ -82,7 +82,11 @@ async def _take_lines(service: Service, room: asyncio.Semaphore, request: Sent, 
         if len(waiting) == PARTS_OF_ONE:
             answers += await waiting.popleft()
         await room.acquire()
-        told = answer_of(service.submit_lines(principal, part, count + 1))
+        try:
+            told = answer_of(service.submit_lines(principal, part, count + 1))
+        except BaseException:
+            room.release()
+            raise
         told.add_done_callback(leave)
         waiting.append(told)
         if bucket is not None:
