@@ -1,8 +1,11 @@
 """Durable transactions: the journal against a raw group commit of the very same rows.
 
 A transaction is one event of about 1.2 kB with an idempotency key and a sender's reference. Ours decodes,
-numbers, folds, seals, commits to, hashes and signs it; the peer has the finished rows in memory and does
-nothing but write them, in groups, durably. Both have 64 clients, each of which waits for its answer.
+numbers, folds, seals, commits to, hashes and signs it; the peers have the finished rows in memory and do
+nothing but write them, in groups, durably. All have 64 clients, each of which waits for its answer.
+
+On SQLite there are two peers: one whose transactions can be refused alone, as ours can (a savepoint each), and
+one that writes whole groups in bulk and would fail as a whole. On PostgreSQL the peer copies (COPY).
 """
 
 from __future__ import annotations
@@ -33,6 +36,8 @@ from obligor.journal import (
     Idempotency,
     Journal,
     Lookup,
+    PostgresBackend,
+    PostgresVault,
     Registry,
     SqliteBackend,
     Vault,
@@ -41,6 +46,7 @@ from obligor.journal import queries as q
 from obligor.journal.schema import SCHEMA
 from obligor.kernel import Draft, uuid7
 from obligor.proof import Signer
+from tests.postgres import Server, fresh_database
 
 CLIENTS = 64
 TRANSACTIONS = 6_000
@@ -185,7 +191,7 @@ def recorded() -> list[tuple[Any, ...]]:
             with journal(SqliteBackend(place), vault) as opened:
                 opened.submit_many(commands(TRANSACTIONS)).result()
                 rows = opened.reader()._rows
-                events = rows.all(f"SELECT {q._EVENT} FROM event ORDER BY known_seq", ())
+                events = rows.all(f"SELECT {q.EVENT_COLUMNS} FROM event ORDER BY known_seq", ())
                 lookups = rows.all("SELECT tenant, kind, key, value, person FROM lookup ORDER BY value", ())
                 answers = rows.all("SELECT tenant, key, body, person, answer FROM idempotency", ())
         finally:
@@ -229,7 +235,7 @@ class RawWriter:
                 future.set_result(True)
 
 
-def sqlite_peer(rows: list[tuple[Any, ...]]) -> float:
+def sqlite_peer(rows: list[tuple[Any, ...]], *, alone: bool) -> float:
     with tempfile.TemporaryDirectory() as name:
         connection = apsw.Connection(str(Path(name) / "raw.db"))
         connection.pragma("page_size", 8192)
@@ -244,7 +250,16 @@ def sqlite_peer(rows: list[tuple[Any, ...]]) -> float:
                 connection.executemany(sql, some)
             connection.execute("COMMIT")
 
-        writer = RawWriter(write)
+        def write_each(group: list[Any]) -> None:
+            connection.execute("BEGIN IMMEDIATE")
+            for rows_ in group:
+                connection.execute("SAVEPOINT one")
+                for sql, row in zip(statements, rows_, strict=True):
+                    connection.execute(sql, row)
+                connection.execute("RELEASE one")
+            connection.execute("COMMIT")
+
+        writer = RawWriter(write_each if alone else write)
         try:
             return drive(writer.submit, rows)
         finally:
@@ -252,19 +267,91 @@ def sqlite_peer(rows: list[tuple[Any, ...]]) -> float:
             connection.close()
 
 
+# ---- PostgreSQL
+
+
+def postgres_ours(server: Server) -> float:
+    with fresh_database(server) as url, tempfile.TemporaryDirectory() as name:
+        vault = Vault.open(PostgresVault(url), FileKeys(Path(name) / "kek"))
+        work = commands(TRANSACTIONS)
+        try:
+            with journal(PostgresBackend(url), vault) as opened:
+                vault.ensure(TENANT, [f"person-{n}" for n in range(PERSONS)])
+                return drive(opened.submit, work)
+        finally:
+            vault.close()
+
+
+def postgres_peer(server: Server, rows: list[tuple[Any, ...]]) -> float:
+    import psycopg
+
+    tables = (
+        (
+            f"COPY event({q.EVENT_COLUMNS}) FROM STDIN (FORMAT BINARY)",
+            "text int8 text text int8 text" + 4 * " bytea",
+        ),
+        ("COPY lookup FROM STDIN (FORMAT BINARY)", "text text text text text"),
+        ("COPY idempotency FROM STDIN (FORMAT BINARY)", "text text text text bytea"),
+    )
+    with fresh_database(server) as url:
+        PostgresBackend(url).writer().close()  # makes the tables
+        with psycopg.connect(url, autocommit=True, options="-c search_path=obligor") as connection:
+
+            def write(group: list[Any]) -> None:
+                cursor = connection.cursor()
+                cursor.execute("BEGIN")
+                for (sql, types), some in zip(
+                    tables, zip(*(rows_[:3] for rows_ in group), strict=True), strict=True
+                ):
+                    with cursor.copy(sql) as copy:
+                        copy.set_types(types.split())
+                        for row in some:
+                            copy.write_row(row)
+                tenant, size, root = group[-1][3]
+                cursor.execute(
+                    "INSERT INTO head VALUES (%s, %s, %s)"
+                    " ON CONFLICT (tenant) DO UPDATE SET size = excluded.size, root = excluded.root",
+                    (tenant, size, root),
+                )
+                cursor.execute("COMMIT")
+
+            writer = RawWriter(write)
+            try:
+                return drive(writer.submit, rows)
+            finally:
+                writer.close()
+
+
 def main() -> int:
     rows = recorded()
-    cases = [
-        Case(
-            "append_sqlite",
-            "transactions/s",
-            "raw group commit of the same rows, SQLite WAL, synchronous=FULL",
-            0.4,
-            sqlite_ours,
-            lambda: sqlite_peer(rows),
-        )
-    ]
-    return run("journal", cases)
+    with Server() as server:
+        cases = [
+            Case(
+                "append_sqlite",
+                "transactions/s",
+                "raw group commit of the same rows, a savepoint each, SQLite WAL, synchronous=FULL",
+                0.4,
+                sqlite_ours,
+                lambda: sqlite_peer(rows, alone=True),
+            ),
+            Case(
+                "append_sqlite_bulk",
+                "transactions/s",
+                "raw group commit of the same rows in bulk, SQLite WAL, synchronous=FULL",
+                0.2,
+                sqlite_ours,
+                lambda: sqlite_peer(rows, alone=False),
+            ),
+            Case(
+                "append_postgresql",
+                "transactions/s",
+                "raw group commit of the same rows by COPY, PostgreSQL 18",
+                0.3,
+                lambda: postgres_ours(server),
+                lambda: postgres_peer(server, rows),
+            ),
+        ]
+        return run("journal", cases)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -249,8 +250,9 @@ class Server:
 
 
 def _die_with_parent() -> None:
-    """Have the system shut the postmaster down at once when the thread that started it is gone."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
+    """Have Linux shut the postmaster down at once when the thread that started it is gone."""
+    if sys.platform == "linux":
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
 
 
 def _memory() -> Path | None:

@@ -1,6 +1,7 @@
 """What tests of archives share: to take and restore them, a lender's pages, an archive's rows."""
 
 import contextlib
+import itertools
 import re
 import time
 
@@ -15,6 +16,7 @@ from obligor.app.backup_verify import verify
 from tests.app.conftest import BUREAU, FIELDS, Lender, application
 
 FACTS = {**FIELDS, **BUREAU}
+_numbers = itertools.count()
 
 
 def taken(lender, destination, **more):
@@ -47,8 +49,9 @@ def rows_of(source, kind):
     return [tuple(row[1:]) for row in read_rows(source, manifest_of(source).tables) if row[0] == kind]
 
 
-def keyed(lender, number, **changes):
-    """An application under an idempotency key, and its answer's bytes."""
+def keyed(lender, number=None, **changes):
+    """An application under an idempotency key, a new one where none is given, and its answer."""
+    number = f"new-{next(_numbers)}" if number is None else number
     sent = application(person={"reference": f"keyed-{number}"}, fields=FACTS, **changes)
     answer = lender.http.post("/v1/applications", json=sent, headers={"idempotency-key": f"key-{number}"})
     assert answer.status_code == 201, answer.text

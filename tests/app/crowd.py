@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import deque
 from pathlib import Path
 
 import httpx
@@ -181,7 +180,7 @@ class _Arrivals:
 
     def __init__(self, make, result):
         self._make, self._result = make, result
-        self._free: deque[Line] = deque()
+        self._free: list[Line] = []
         self.busy = 0
 
     async def connect(self, port, count):
@@ -191,13 +190,14 @@ class _Arrivals:
             self._free.append(line)
 
     def leave(self):
-        while self._free and self._free[0].lost:
-            self._free.popleft()
+        # The one used last: a connection that rested for long may be closed while we send.
+        while self._free and self._free[-1].lost:
+            self._free.pop()
         if not self._free:
             self._result.unsent += 1
             return
         self.busy += 1
-        self._free.popleft().send(self._make())
+        self._free.pop().send(self._make())
 
     def _told(self, line, status, _body, took):
         if not line.sent_at:

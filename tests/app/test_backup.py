@@ -1,5 +1,6 @@
 """Backing up: one moment of a running lender, only what is new, nothing secret, never a broken archive."""
 
+import contextlib
 import threading
 
 import pytest
@@ -14,10 +15,26 @@ from tests.app.archives import back, checked, keyed, manifest_of, rows_of, taken
 from tests.app.conftest import Lender
 
 
+@pytest.fixture(scope="module")
+def lender(tmp_path_factory, scorecard):
+    """A lender for all tests here: each has an archive of its own, and the journal only grows."""
+    made = Lender(tmp_path_factory.mktemp("lender") / "var", scorecard)
+    with contextlib.closing(made):
+        yield made
+
+
+@pytest.fixture
+def own(tmp_path, scorecard):
+    """A lender that nobody else uses."""
+    made = Lender(tmp_path / "var", scorecard)
+    with contextlib.closing(made):
+        yield made
+
+
 @pytest.fixture
 def small(monkeypatch):
-    """Segments of 4 entries, so that a short life has several."""
-    monkeypatch.setattr(backup_log, "SEGMENT", 4)
+    """Segments of 16 entries, so that a short life has several."""
+    monkeypatch.setattr(backup_log, "SEGMENT", 16)
 
 
 def named(archive):
@@ -41,7 +58,7 @@ def test_backups_taken_while_clients_write_verify_and_only_grow(lender, tmp_path
     def client(name):
         number = 0
         while not stop.is_set():
-            keyed(lender, f"{name}-{number}")
+            keyed(lender)
             number += 1
 
     threads = [threading.Thread(target=client, args=(name,)) for name in "ab"]
@@ -66,21 +83,22 @@ def test_backups_taken_while_clients_write_verify_and_only_grow(lender, tmp_path
 
 def test_a_second_run_leaves_full_segments_alone_and_adds_what_is_new(lender, tmp_path, small):
     archive = tmp_path / "archive"
-    keyed(lender, 1)
+    while lender.service.journal.size("main") < 40:
+        keyed(lender)
     lender.settle()
     first = taken(lender, archive)
     before, closed = named(archive), manifest_of(archive).logs[0].closed
-    assert closed >= 8
+    assert closed >= 32
     again = taken(lender, archive)
     # The tail's checkpoints may have grown by those that waited to be stored.
     assert again.entries_added == 0
-    keyed(lender, 2)
+    keyed(lender)
     lender.settle()
     second = taken(lender, archive)
     assert second.entries_added == second.logs["main"] - first.logs["main"] > 0
     after = named(archive)
     full = [each for each in manifest_of(archive).logs[0].segments if each.stop <= closed]
-    assert len(full) == closed // 4
+    assert len(full) == closed // 16
     for segment in full:
         for file in (segment.entries, segment.checkpoints):
             assert after[file.name] == before[file.name]
@@ -92,14 +110,14 @@ def test_a_second_run_leaves_full_segments_alone_and_adds_what_is_new(lender, tm
     assert checked(archive).ok
 
 
-def test_an_archive_grown_by_many_runs_says_what_one_run_says(lender, tmp_path, small):
-    for number in range(4):
-        keyed(lender, number)
-        lender.settle()
-        taken(lender, tmp_path / "grown")
-    lender.service.journal.close()
-    taken(lender, tmp_path / "grown")
-    taken(lender, tmp_path / "fresh")
+def test_an_archive_grown_by_many_runs_says_what_one_run_says(own, tmp_path, small):
+    for _ in range(4):
+        keyed(own)
+        own.settle()
+        taken(own, tmp_path / "grown")
+    own.service.journal.close()
+    taken(own, tmp_path / "grown")
+    taken(own, tmp_path / "fresh")
     grown, fresh = manifest_of(tmp_path / "grown"), manifest_of(tmp_path / "fresh")
     assert grown.logs == fresh.logs
     assert grown.tables == fresh.tables
@@ -111,11 +129,11 @@ def test_an_archive_grown_by_many_runs_says_what_one_run_says(lender, tmp_path, 
 
 def test_an_archive_takes_one_journal_and_no_other(lender, tmp_path, scorecard):
     archive = tmp_path / "archive"
-    keyed(lender, 1)
+    keyed(lender)
     taken(lender, archive)
     other = Lender(tmp_path / "other", scorecard)
     try:
-        keyed(other, 1)
+        keyed(other)
         with pytest.raises(Conflict, match="another key"):
             taken(other, archive)
     finally:
@@ -127,7 +145,7 @@ def test_a_journal_that_was_set_back_is_not_taken_for_the_one_in_the_archive(len
     archive = tmp_path / "archive"
     lender.settle()
     taken(lender, tmp_path / "early")
-    keyed(lender, 1)
+    keyed(lender)
     lender.settle()
     taken(lender, archive)
     back(tmp_path / "early", tmp_path / "set-back")
@@ -136,8 +154,8 @@ def test_a_journal_that_was_set_back_is_not_taken_for_the_one_in_the_archive(len
         take(directory, archive)
     second = Lender(directory, None)
     try:
-        for number in range(5):
-            keyed(second, f"other-{number}")
+        for _ in range(5):
+            keyed(second)
         second.settle()
     finally:
         second.close()
@@ -186,7 +204,7 @@ def test_a_damaged_journal_is_not_kept_as_the_good_one(lender, tmp_path):
 
     from obligor.journal.schema import FILE
 
-    keyed(lender, 1)
+    keyed(lender)
     lender.settle()
     taken(lender, tmp_path / "good")
     database = apsw.Connection(str(lender.directory / "journal" / FILE))
@@ -226,22 +244,22 @@ def plain_bytes(*places):
     return b"\0".join(found)
 
 
-def test_no_key_that_opens_anything_lies_in_an_archive_but_where_keys_were_asked_for(lender, tmp_path):
+def test_no_key_that_opens_anything_lies_in_an_archive_but_where_keys_were_asked_for(own, tmp_path):
     from tests.app.test_erasure import EVERY, WORDS, live
 
-    person, *_ = live(lender)
-    taken(lender, tmp_path / "archive")
+    person, *_ = live(own)
+    taken(own, tmp_path / "archive")
     secrets = [
-        bytes.fromhex((lender.directory / "keys" / name).read_text().split()[1]) for name in ("kek", "log")
+        bytes.fromhex((own.directory / "keys" / name).read_text().split()[1]) for name in ("kek", "log")
     ]
-    keys = lender.service._vault.ring("main", person).keys
-    raw = [*secrets, *(key.raw for key in keys.values()), lender.service._vault.index_key("main")]
+    keys = own.service._vault.ring("main", person).keys
+    raw = [*secrets, *(key.raw for key in keys.values()), own.service._vault.index_key("main")]
     assert len(raw) >= 6
     found = plain_bytes(tmp_path / "archive", beside(tmp_path / "archive"))
     for secret in raw:
         assert secret not in found
         assert secret.hex().encode() not in found
-    assert lender.token.encode() not in found
+    assert own.token.encode() not in found
     assert [word for word in EVERY if word.encode() in found and word != WORDS["source_ref"]] == []
     # Control: the same search finds what is there.
     assert person.encode() in found
@@ -250,22 +268,22 @@ def test_no_key_that_opens_anything_lies_in_an_archive_but_where_keys_were_asked
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "archive-keys").iterdir()} == {0o600}
 
 
-def test_where_the_store_is_stays_behind(lender, tmp_path):
-    path = lender.directory / "obligor.yaml"
+def test_where_the_store_is_stays_behind(own, tmp_path):
+    path = own.directory / "obligor.yaml"
     path.write_text("lender: North\nstore: postgresql://who:hunter2@db/x\n")
-    take(lender.directory, tmp_path / "archive", settings=Settings())
+    take(own.directory, tmp_path / "archive", settings=Settings())
     (kept,) = (tmp_path / "archive" / "settings").glob("*/obligor.yaml")
     assert kept.read_text() == "lender: North\n"
     assert b"hunter2" not in plain_bytes(tmp_path / "archive")
 
 
-def test_a_key_destroyed_since_leaves_the_vaults_archive_with_the_next_run(lender, tmp_path):
+def test_a_key_destroyed_since_leaves_the_vaults_archive_with_the_next_run(own, tmp_path):
     from tests.app.test_erasure import live
 
-    person, *_ = live(lender)
+    person, *_ = live(own)
     archive = tmp_path / "archive"
-    key = keyed(lender, 1).json()["person_id"]
-    taken(lender, archive)
+    key = keyed(own).json()["person_id"]
+    taken(own, archive)
 
     def wrapped():
         rows = read_rows(beside(archive), vault_of(archive).keys)
@@ -277,10 +295,10 @@ def test_a_key_destroyed_since_leaves_the_vaults_archive_with_the_next_run(lende
     answers = rows_of(archive, "answer")
     assert [answer for *_, whose, answer in answers if whose == key] != [None]
     for whose in (person, key):
-        lender.event(
+        own.event(
             "person.erased", {"person_id": whose, "classes": ["identity", "conduct"], "ground": "request"}
         )
-    taken(lender, archive)
+    taken(own, archive)
     after = wrapped()
     assert (after["conduct"], after["identity"]) == (None, None)
     assert after["money"] == before["money"]
@@ -323,11 +341,11 @@ def stopping_at(monkeypatch, step):
 
 
 def grown(lender, archive):
-    keyed(lender, 1)
+    keyed(lender)
     lender.settle()
     taken(lender, archive)
     size = manifest_of(archive).logs[0].size
-    keyed(lender, 2)
+    keyed(lender)
     lender.settle()
     return size
 
@@ -375,7 +393,7 @@ def test_a_manifest_whose_rows_never_came_would_be_noticed(lender, tmp_path, sma
 
 
 def test_every_file_the_manifest_names_is_as_it_says(lender, tmp_path):
-    keyed(lender, 1)
+    keyed(lender)
     taken(lender, tmp_path / "archive")
     for file in manifest_of(tmp_path / "archive").named:
         check_file(tmp_path / "archive", file)

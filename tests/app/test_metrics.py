@@ -10,9 +10,16 @@ import pytest
 from obligor.app.metrics import CAPS_MOST, Metrics, Standing
 from obligor.journal import Command
 from obligor.kernel import Unavailable
-from tests.app.conftest import BUREAU, FIELDS, either_store
+from tests.app.conftest import BUREAU, FIELDS
 
-store = either_store
+ON_BOTH = pytest.mark.parametrize("store", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture
+def store(request):
+    """Where the journal is: the embedded store, unless a test asks for both."""
+    wanted = getattr(request, "param", "sqlite")
+    return request.getfixturevalue("database") if wanted == "postgresql" else ""
 
 
 def values(text):
@@ -29,6 +36,7 @@ def metrics(lender):
     return values(lender.service.metrics().decode())
 
 
+@ON_BOTH
 def test_the_journals_work_is_counted(lender):
     lender.settle()
     before = metrics(lender)
@@ -61,6 +69,7 @@ def test_the_journals_work_is_counted(lender):
     assert f'store="{kind}"' in build
 
 
+@ON_BOTH
 def test_caps_are_told_by_their_use_and_a_persons_own_is_not(lender):
     for cap, limit in (("partner/P-02", 4_000_000), ("product/instalment", 100_000_000)):
         lender.event("cap.set", {"cap": cap, "limit_minor": limit, "currency": "CNY"})

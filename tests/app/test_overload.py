@@ -58,10 +58,15 @@ def crowd(tmp_path, scorecard, store):
 def measured(child, make, seconds):
     """Peak, three times the peak for so long, how soon it was over, and the peak again."""
     before = closed_loop(child.port, make, clients=CLIENTS, seconds=2)
-    calm = before.latency(0.99, 201)
-    memory, decided = child.rss(), before.count(201)
-    over = open_loop(child.port, make, rate=3 * before.rate(201), seconds=seconds, most=1_000)
-    grown = child.rss() - memory
+    calm, capacity = before.latency(0.99, 201), before.rate(201)
+    for _ in range(3):
+        memory = child.rss()
+        over = open_loop(child.port, make, rate=3 * capacity, seconds=seconds, most=1_000)
+        grown = child.rss() - memory
+        if over.count(503) >= over.count(201):
+            break
+        # Whatever else kept the machine busy has ended: there is more capacity than was measured.
+        capacity = max(capacity, over.rate(201))
     recovered = None
     for second in range(1, RECOVERED_SECONDS + 1):
         window = closed_loop(child.port, make, clients=CLIENTS, seconds=1)
@@ -84,7 +89,6 @@ def measured(child, make, seconds):
         "recovered": recovered,
     }
     print({name: round(value, 3) if isinstance(value, float) else value for name, value in found.items()})
-    assert decided
     return found
 
 
@@ -102,7 +106,7 @@ def test_at_three_times_its_capacity_a_server_answers_as_much_as_before(crowd, s
     found = measured(child, make, seconds)
     assert found["good"] >= 0.8 * found["peak"], found
     assert found["lost"] == found["others"] == 0, found
-    assert found["refused"] > found["decided"] / 2, "it was no overload"
+    assert found["refused"] >= found["decided"], "it was no overload"
     assert found["p99"] <= IN_TIME_SECONDS, found
     assert found["refused_p99"] <= IN_TIME_SECONDS, found
     assert found["recovered"], found
@@ -110,11 +114,22 @@ def test_at_three_times_its_capacity_a_server_answers_as_much_as_before(crowd, s
     assert found["grown"] <= 32e6 + 80e3 * found["decided"], found
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_two_hundred_who_ask_again_at_once_do_not_keep_the_server_busy_with_refusals(crowd):
+    child, make = crowd(LIMITS)
+    before = closed_loop(child.port, make, clients=CLIENTS, seconds=3)
+    hammered = closed_loop(child.port, make, clients=200, seconds=5)
+    after = closed_loop(child.port, make, clients=CLIENTS, seconds=3)
+    assert hammered.count(503) > 200
+    assert hammered.rate(201) >= 0.7 * (before.rate(201) + after.rate(201)) / 2
+
+
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 def test_the_control_without_limits_answers_too_late(crowd):
     """What the test above would see if everybody were let in."""
     child, make = crowd(UNLIMITED)
     before = closed_loop(child.port, make, clients=CLIENTS, seconds=2)
-    over = open_loop(child.port, make, rate=3 * before.rate(201), seconds=4, most=2_000, patience=0.0)
+    over = open_loop(child.port, make, rate=3 * before.rate(201), seconds=3, most=2_000, patience=0.0)
     assert over.count(503) == 0
-    assert over.good(IN_TIME_SECONDS, since=2.0) < 0.8 * before.rate(201)
+    assert over.good(IN_TIME_SECONDS, since=1.0) < 0.8 * before.rate(201)

@@ -70,6 +70,10 @@ class Stock:
         self._told = told
         return found
 
+    def disputed(self):
+        """A decided application that officers may override."""
+        return self.decided()
+
     def offered(self):
         """An application with an offer."""
         found = self.decided()

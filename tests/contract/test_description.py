@@ -1,4 +1,4 @@
-"""The server does what the description that it serves says, whatever is sent: schemathesis, every check on."""
+"""The server does what the description that it serves says, whatever is sent: schemathesis, all checks on."""
 
 import collections
 import copy
@@ -10,11 +10,12 @@ import httpx
 import pytest
 import schemathesis
 from schemathesis.engine import events, from_schema
+from schemathesis.generation.meta import TestPhase
 from schemathesis.openapi.checks import RejectedPositiveData
 
 from obligor.app.wire import EVENT_BODIES
 from obligor.web.access import API
-from tests.contract.fitting import fitted
+from tests.contract.fitting import enlivened, fitted
 
 LINES = "POST /v1/events (lines)"
 EVENTS = [f"POST /v1/events ({kind})" for kind in EVENT_BODIES]
@@ -25,6 +26,7 @@ SHORT = [(name, 8 if name in EVENTS else 25, name not in WRITES) for name in (*P
 WHOLE = [(name, 500, True) for name in (*PLAIN, *EVENTS, LINES)]
 # Of what is written, so much is to be taken: refusals alone would say little.
 LEAST_TAKEN = 0.2
+KEY = '"[!#-~]{1,255}"|[!#-~]{1,255}'
 
 # What a schema cannot say: the field, and what is said of it, of a request that the schema allows.
 UNSAYABLE = (
@@ -91,7 +93,10 @@ def unsayable(response):
     """Whether a request was refused for what no schema could have forbidden."""
     told = response.json().get("violations", ()) if response.status_code == 422 else ()
     return bool(told) and all(
-        any(re.fullmatch(field, one["field"]) and re.fullmatch(words, one["accepted"]) for field, words in UNSAYABLE)
+        any(
+            re.fullmatch(field, one["field"]) and re.fullmatch(words, one["accepted"])
+            for field, words in UNSAYABLE
+        )
         for one in told
     )
 
@@ -112,35 +117,48 @@ class Run:
 
     def __init__(self, schema, stock):
         self.seen = collections.Counter()
+        self.followed = collections.Counter()
         self.wrong = []
         self._stock = stock
-
+        # What a request names that could be taken and was not sent; of one operation only.
+        self._spare = None
+        self._one = len(schema) == 1
         Run.now = self
         for event in from_schema(schema).execute():
             self._take(event)
 
     def fit(self, case):
         """Put what the lender has into seven of eight requests that the schema allows."""
-        if isinstance(case.headers.get("Idempotency-Key"), str):
-            # The generator likes to send one key with many bodies; that is refused, whatever the body is.
-            if re.fullmatch(r'"?[!#-~]{1,255}"?', case.headers["Idempotency-Key"]):
-                case.headers["Idempotency-Key"] = self._stock.new("key")
-        if case.meta is None or not case.meta.generation.mode.is_positive:
+        # The generator likes to send one key with many bodies; that is refused, whatever the body is.
+        if re.fullmatch(KEY, str(case.headers.get("Idempotency-Key", ""))):
+            case.headers["Idempotency-Key"] = self._stock.new("key")
+        if case.meta is None:
+            return
+        if not case.meta.generation.mode.is_positive:
+            if self._spare is not None:
+                case.body = enlivened(case.body, {**self._spare, "source_ref": self._stock.new("ref")})
             return
         if isinstance(case.body, dict):
             case.body = whole(case.body)
+        if case.meta.phase.name == TestPhase.STATEFUL and case.operation.path != "/v1/applications":
+            return  # it has what an answer before it named
         told = json.dumps([case.path_parameters, case.body if isinstance(case.body, dict) else None])
         if hashlib.sha256(told.encode()).digest()[0] % 8 == 0:
             return
         for parameter in case.path_parameters:
             case.path_parameters[parameter] = self._stock.known(parameter)
         if isinstance(case.body, dict):
+            if self._spare is None and self._one:
+                self._spare = fitted(self._stock, case.operation.path, case.body)
             case.body = fitted(self._stock, case.operation.path, case.body)
 
     def _take(self, event):
         if isinstance(event, events.ScenarioFinished):
             found = [check for checks in event.recorder.checks.values() for check in checks]
             assert all(check.failure_info is None for check in found) or self.wrong
+            for node in event.recorder.cases.values():
+                if node.transition is not None and node.is_transition_applied:
+                    self.followed[node.transition.id] += 1
         elif isinstance(event, events.NonFatalError | events.FatalError):
             self.wrong.append(str(event))
 
@@ -164,7 +182,9 @@ def after_call(context, case, response):
 def filter_failure(context, failure, case, response):
     if isinstance(failure, RejectedPositiveData) and unsayable(response):
         return False
-    Run.now.wrong.append(f"{failure}\n{case.headers} {case.query} {case.body}\n{response.status_code} {response.text}")
+    Run.now.wrong.append(
+        f"{failure}\n{case.headers} {case.query} {case.body}\n{response.status_code} {response.text}"
+    )
     return True
 
 
@@ -190,3 +210,60 @@ def test_every_answer_is_as_described(lender, stock, described, name, count, cov
 @pytest.mark.parametrize(("name", "count", "covered"), WHOLE)
 def test_every_answer_is_as_described_at_length(lender, stock, described, name, count, covered):
     check(lender, stock, described, name, count, covered)
+
+
+@pytest.mark.parametrize(
+    "count", [15, pytest.param(500, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])]
+)
+def test_what_an_answer_names_can_be_asked_for(lender, stock, described, count):
+    off = {"enabled": False}
+    phases = {"examples": off, "coverage": off, "fuzzing": off, "stateful": {"enabled": True}}
+    run = Run(loaded(lender, described, count, **phases), stock)
+    print(*run.followed.items(), sep="\n")
+    assert not run.wrong, "\n\n".join(run.wrong[:5])
+    assert run.followed
+
+
+def forget_a_status(operation, schemas):
+    del operation["responses"]["422"]
+
+
+def mistake_a_type(operation, schemas):
+    schemas["Loan"]["properties"]["loan_id"] = {"type": "integer"}
+
+
+def mistake_a_media_type(operation, schemas):
+    content = operation["responses"]["200"]["content"]
+    content["text/plain"] = content.pop("application/json")
+
+
+def promise_a_header(operation, schemas):
+    operation["responses"]["200"]["headers"]["X-Promised"] = {"required": True, "schema": {"type": "string"}}
+
+
+def allow_too_much(operation, schemas):
+    schemas["DrawdownRequest"]["properties"]["currency"] = {"type": "string", "enum": ["CN"]}
+
+
+def allow_too_little(operation, schemas):
+    schemas["DrawdownRequest"]["properties"]["amount_minor"] = {"type": "integer", "minimum": 1, "maximum": 9}
+
+
+@pytest.mark.parametrize(
+    ("name", "lie", "found"),
+    [
+        ("GET /v1/loans/{loan_id}", forget_a_status, "Undocumented status code"),
+        ("GET /v1/loans/{loan_id}", mistake_a_type, "Response violates schema"),
+        ("GET /v1/loans/{loan_id}", mistake_a_media_type, "Undocumented Content-Type"),
+        ("GET /v1/loans/{loan_id}", promise_a_header, "Missing required response headers"),
+        ("POST /v1/drawdowns", allow_too_much, "Schema-valid request rejected"),
+        ("POST /v1/drawdowns", allow_too_little, "Schema-violating request accepted"),
+    ],
+)
+def test_the_control_a_description_that_lies_is_found_out(lender, stock, described, name, lie, found):
+    document = copy.deepcopy(narrowed(described, name))
+    (operations,) = document["paths"].values()
+    (operation,) = operations.values()
+    lie(operation, document["components"]["schemas"])
+    run = Run(loaded(lender, document, 40), stock)
+    assert any(found in wrong for wrong in run.wrong), run.wrong[:3]

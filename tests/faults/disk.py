@@ -35,7 +35,7 @@ class Operation(NamedTuple):
     `forget` stands for a sync that failed: the system takes what it should have written for written.
     """
 
-    kind: str  # create, write, truncate, sync, forget, delete, sync-names
+    kind: str  # create, write, truncate, sync, forget, delete, make-directory, sync-names
     name: str
     file: int = 0
     at: int = 0
@@ -107,27 +107,34 @@ class Disk:
                 self.note("forget", name)
             raise error
 
-    def _fsync(self, descriptor: int, genuine: Callable[[int], None]) -> None:
-        """`os.fsync`, for what Python syncs past the VFS: directories."""
+    def _fsync(self, descriptor: int) -> None:
+        """`os.fsync`, for what Python syncs past the VFS. The real disk is spared it."""
         path = Path(f"/proc/self/fd/{descriptor}").readlink()
         if not path.is_relative_to(self.directory):
-            genuine(descriptor)
-        elif path.is_dir():
+            return
+        if path.is_dir():
             self.sync_names(self.name(path / "-"))
         elif self.name(path) in self._files:
             self.check("sync", self.name(path))
             self.note("sync", self.name(path))
 
+    def _mkdir(self, path: Path, mode: int, genuine: Callable[..., None]) -> None:
+        """`os.mkdir`, with which Python makes directories past the VFS."""
+        genuine(path, mode)
+        if path.is_relative_to(self.directory):
+            self.operations.append(Operation("make-directory", self.name(path)))
+
     @contextmanager
     def record(self) -> Iterator[Disk]:
-        """Write down what is done through `vfs` and with `os.fsync`."""
+        """Write down what is done through `vfs`, and with `os.fsync` and `os.mkdir`."""
         vfs = _Vfs(self)
-        genuine = os.fsync
-        os.fsync = lambda descriptor: self._fsync(descriptor, genuine)  # type: ignore[arg-type,assignment]
+        sync, make = os.fsync, os.mkdir
+        os.fsync = self._fsync  # type: ignore[assignment]
+        os.mkdir = lambda path, mode=0o777: self._mkdir(Path(path), mode, make)  # type: ignore[assignment]
         try:
             yield self
         finally:
-            os.fsync = genuine
+            os.fsync, os.mkdir = sync, make
             vfs.unregister()
 
     # ---- what is left of it
@@ -149,12 +156,16 @@ class Disk:
                 names_synced[operation.name] = index
 
         names = {name: number for number, name in enumerate(self._before)}
+        gone: set[str] = set()
         contents = {number: _Content(bytearray(data)) for number, data in enumerate(self._before.values())}
         for index, operation in enumerate(done):
             kind, number = operation.kind, operation.file
-            if kind in ("create", "delete"):
+            if kind in ("create", "delete", "make-directory"):
                 directory = Path(operation.name).parent.as_posix()
                 survives = index < names_synced.get(directory, -1) or luck.random() < 0.5
+                if kind == "make-directory":
+                    gone |= set() if survives else {operation.name}
+                    continue
                 if kind == "create":
                     contents[number] = _Content(bytearray())
                 if survives and kind == "create":
@@ -162,10 +173,14 @@ class Disk:
                 elif survives and names.get(operation.name) == number:
                     del names[operation.name]
             elif kind in ("write", "truncate"):
-                lost = any(index in gone for gone in forgotten.get(number, ()))
+                lost = any(index in span for span in forgotten.get(number, ()))
                 safe = index < synced.get(number, -1) and not lost
                 contents[number].take(operation, luck if not safe else None)
-        return {name: contents[number].after(luck) for name, number in names.items()}
+        return {
+            name: contents[number].after(luck)
+            for name, number in names.items()
+            if not gone.intersection(parent.as_posix() for parent in Path(name).parents)
+        }
 
 
 class _Content:

@@ -134,14 +134,14 @@ def test_nothing_acknowledged_is_lost_or_doubled_by_a_power_cut(tmp_path: Path, 
                 raise
 
 
-@pytest.mark.parametrize("lives", [3, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
+@pytest.mark.parametrize("lives", [2, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
 def test_a_second_cut_while_the_first_is_made_good_loses_nothing_either(tmp_path: Path, lives: int) -> None:
     for seed in range(lives):
         first = Life(tmp_path / str(seed) / "data", seed)
         luck = random.Random(seed)
         with first.cut(luck.randrange(first.open), luck) as (directory, kept):
             second = Life(directory, seed, kept, first.keys)
-            for _ in range(10):
+            for _ in range(8):
                 stop = luck.randrange(len(second.disk.operations) + 1)
                 second.hold(stop, luck)
 
@@ -162,6 +162,15 @@ def test_a_journal_that_syncs_nothing_is_broken_by_a_cut(tmp_path: Path) -> None
     hurt = _hurt(2, 15, tmp_path, synchronous="OFF")
     assert len(hurt) >= 6
     assert any("malformed" in error for error in hurt), hurt
+
+
+def test_a_directory_whose_name_is_not_synced_is_lost_with_all_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("obligor.journal.directories.sync_directory", lambda _directory: None)
+    hurt = _hurt(1, 12, tmp_path)
+    assert len(hurt) >= 3
+    assert all("signed for" in error or "does not open" in error for error in hurt), hurt
 
 
 def test_a_deleted_key_that_is_cut_away_without_a_sync_comes_back(

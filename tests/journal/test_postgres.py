@@ -49,8 +49,8 @@ def test_every_setting_is_in_force_on_the_writers_connections(tmp_path: Path, da
                 "synchronous_commit": "on",
                 "fsync": "on",
                 "full_page_writes": "on",
-                "lock_timeout": "5s",
-                "statement_timeout": "15s",
+                "lock_timeout": "3s",
+                "statement_timeout": "8s",
                 "default_transaction_isolation": "read committed",
             }
             parameters = connection.info.get_parameters()

@@ -135,7 +135,7 @@ def test_many_threads_read_while_one_writes(tmp_path: Path, store: str | None) -
         threads = [threading.Thread(target=read) for _ in range(6)]
         for thread in threads:
             thread.start()
-        for number in range(1, 40):
+        for number in range(1, 25):
             h.do(fee("l1", number))
         done.set()
         for thread in threads:

@@ -115,6 +115,7 @@ class Client:
             if data is not None and attempt.bodies[0].get("type") == "person.erased":
                 said = attempt.bodies[0]["body"]
                 self.world.erased += [(said["person_id"], kind) for kind in said["classes"]]
+                self.world.observe_all()
             reply = body_of(data) if data is not None else None
             if self.script is not None and not self.world.calm:
                 self._go_on(reply)

@@ -6,6 +6,8 @@ from typing import Any
 
 from obligor.app.memories import Book
 from obligor.app.projections import load_caps
+from obligor.features import History
+from obligor.journal.view import fold_stream
 from tests.simulation.ground import TENANT
 from tests.simulation.process import Process
 from tests.simulation.violation import expect
@@ -26,10 +28,22 @@ def check_live(process: Process) -> None:
     versions = {row["stream"]: row["version"] for row in reader.query(sql, (TENANT,))}
     for (_, stream), slot in cache.slots.items():
         expect(slot.version == versions.get(stream, 0), f"{stream} is remembered as of another version")
+    histories = cache.memories.get((TENANT, "histories"))
+    for person, history in histories._kept.items() if histories is not None else ():
+        read = History.from_events(reader.events(TENANT, subject=person), person)
+        expect(history.records() == read.records(), f"the history of {person} in memory is another")
+    for each in process.watched:
+        behind = process.journal.size(TENANT) - each.subscriber._next[TENANT]
+        expect(behind == 0, f"the processor {each.processor.name} was not told of {behind} events")
 
 
 def check_rebuilt(process: Process) -> None:
-    """Projections and look-ups that are filled anew are those that were there."""
+    """Streams folded again, projections and look-ups filled anew: they are those that were there."""
+    reader, registry = process.journal.reader(), process.committer._registry
+    for (_, stream), slot in process.committer._cache.slots.items():
+        if slot.state is not None:
+            again = fold_stream(registry, stream, reader.events(TENANT, stream=stream))
+            expect(slot == again, f"{stream} is another when it is folded again")
     before = _tables(process)
     process.journal._projector.rebuild()
     after = _tables(process)

@@ -22,6 +22,7 @@ class Plan:
     pause_at_failpoint: float  # per failpoint
     store_trouble: float
     unknown_commit: float
+    bug: float  # a command of which the second half fails
     clock_back: float
     long_leap: float
     twice: float  # per attempt: sent two times at once
@@ -45,6 +46,7 @@ class Plan:
             pause_at_failpoint=some(0.02, 0.05),
             store_trouble=some(0.02, 0.05),
             unknown_commit=some(0.02, 0.05),
+            bug=some(0.03),
             clock_back=some(0.03),
             long_leap=some(0.02, 0.06),
             twice=some(0.1, 0.3),

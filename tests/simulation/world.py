@@ -8,7 +8,9 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import timedelta
 
-from obligor.journal import Accepted, Answer, Command, FileKeys, StoreFailed
+from obligor.app.call import Call
+from obligor.events import CapSet
+from obligor.journal import Accepted, Answer, Command, FileKeys, StoreFailed, View
 from obligor.journal.store import Retry
 from obligor.kernel import Event, Unavailable, failpoints
 from tests.simulation.clients import Client
@@ -213,6 +215,7 @@ class World:
             scale = sum(weight for weight, _ in moves) + 12
             moves += [
                 (plan.crash * scale, lambda: self._crash(place, process)),
+                (plan.bug * scale, lambda: self._stumble(process)),
                 (plan.store_trouble * scale, lambda: self._trouble(process)),
                 (plan.unknown_commit * scale, lambda: process.luck.arm(0, 1, COMMITTED)),
             ]
@@ -283,6 +286,23 @@ class World:
         command = Command(TENANT, lambda view: Accepted(answer=lambda _: view.size))
         process.submit(command).add_done_callback(heard)
 
+    def _stumble(self, process: Process) -> None:
+        """A command with a bug in its answer: its events were staged, and nothing of them may be left."""
+
+        def run(view: View) -> Accepted:
+            cap = CapSet(cap="channel/none", limit_minor=view.size, currency="CNY")
+            now = view.now
+            call = Call(
+                means=process.means, tenant=TENANT, actor="sim", received_at=now, at=now, source="sim"
+            )
+            return Accepted((call.draft(f"cap/{cap.cap}", cap),), lambda _: 1 // 0)
+
+        def heard(future: Future[Answer]) -> None:
+            error = Future.exception(future, 0)
+            expect(isinstance(error, ZeroDivisionError | Unavailable), f"a bug was answered with {error}")
+
+        process.submit(Command(TENANT, run)).add_done_callback(heard)
+
     def _write(self, process: Process) -> None:
         process.busy = True
         try:
@@ -328,14 +348,19 @@ class World:
 
     def observe(self, process: Process) -> None:
         """Somebody fetches the signed checkpoint of a process, and keeps it."""
-        if self.erased:
-            person, kind = self.chance.choice(self.erased)
+        for person, kind in self.erased:
             gone = process.vault.key(TENANT, person, kind) is None
             expect(gone, f"{process.name} still opens what {person} had erased")
         note = process.journal.checkpoint(TENANT)
         size, root = note_parts(note)
         if self.checkpoints.setdefault(size, root) != root:
             raise Violated(f"two checkpoints over {size} entries were signed")
+
+    def observe_all(self) -> None:
+        """Somebody looks at every process, also at one that does not know yet that its term is over."""
+        for process in self.processes:
+            if process is not None:
+                self.observe(process)
 
     def answered(self, process: Process, answer: Answer) -> None:
         """An answer leaves: its event must be under a checkpoint that is signed already."""

@@ -16,6 +16,7 @@ import uvicorn
 from obligor.app.limits import Limits
 from obligor.app.service_protocol import Reply
 from obligor.web import create_app, server_config
+from obligor.web.connection import DEAF_SECONDS
 from obligor.web.load import BUSY
 from tests.web.fake_more import FakeService
 
@@ -412,6 +413,56 @@ def test_a_refused_body_is_passed_over_and_the_connection_goes_on():
         for connection in busy:
             assert answer(connection)[0] == 201
             connection.close()
+
+
+def test_who_asks_again_at_once_is_heard_only_after_a_moment():
+    service = Stuck()
+    with Server(service, requests_most=BUSY, idle_seconds=30.0) as server:
+        busy = [server.connect() for _ in range(BUSY)]
+        for connection in busy:
+            connection.sendall(WRITE)
+        while len(service.waiting) < BUSY:
+            time.sleep(0.01)
+        with server.connect() as late:
+            began = time.perf_counter()
+            for _ in range(5):
+                late.sendall(WRITE)
+                assert answer(late)[0] == 503
+            assert time.perf_counter() - began >= 4 * DEAF_SECONDS
+        for more in (b"connection: close\r\n", b"expect: 100-continue\r\n"):
+            with server.connect() as last:
+                last.sendall(WRITE.replace(b"\r\n\r\n", b"\r\n" + more + b"\r\n"))
+                assert ended(last).startswith(b"HTTP/1.1 503")
+        for future in service.waiting:
+            future.set_result(Reply(201, b"{}"))
+        for connection in busy:
+            connection.close()
+
+
+def test_a_large_body_that_was_refused_early_is_passed_over_and_the_answer_is_heard():
+    service = Stuck()
+    with Server(service, requests_most=BUSY, idle_seconds=30.0, quota_reads=1) as server:
+        busy = [server.connect() for _ in range(BUSY)]
+        for connection in busy:
+            connection.sendall(WRITE)
+        while len(service.waiting) < BUSY:
+            time.sleep(0.01)
+        with server.connect() as late:
+            # Without room; then with a body over the limit; each body comes after its refusal.
+            for size, status in ((900_000, 503), (2_000_000, 413)):
+                late.sendall(POST.replace(b"5000", b"%d" % size) + b"\r\n")
+                assert answer(late)[0] == status
+                late.sendall(b" " * size)
+                if status == 503:
+                    for future in service.waiting:
+                        future.set_result(Reply(201, b"{}"))
+                    for connection in busy:
+                        assert answer(connection)[0] == 201
+            late.sendall(ASK)
+            assert answer(late)[0] == 200
+        for connection in busy:
+            connection.close()
+        assert server.cut == {}
 
 
 def test_a_connection_that_waits_for_our_answer_is_not_cut_for_it():

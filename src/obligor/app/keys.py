@@ -173,7 +173,8 @@ CONSOLE = "console"
 
 
 def _principal(record: KeyRecord) -> Principal:
-    return Principal(tenant=record.tenant, name=record.name, scopes=frozenset(record.scopes), quota=record.quota)
+    scopes = frozenset(record.scopes)
+    return Principal(tenant=record.tenant, name=record.name, scopes=scopes, quota=record.quota)
 
 
 def _digest(token: str) -> str:

@@ -29,13 +29,14 @@ COMMANDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """How a server stands at the moment it is asked.
 
-    `processors` has for each how many events it is behind and for how many seconds it has not moved, `caps`
-    the share of each cap that is used, the fullest first.
+    `entries` is not a number while the store is out of reach. `processors` has for each how many events it is
+    behind and for how many seconds it has not moved, `caps` the share of each cap that is used, the fullest
+    first.
     """
 
     role: str
     store: str
-    entries: int
+    entries: float
     waiting: int = 0
     erasures: int = 0
     keys_cached: int = 0

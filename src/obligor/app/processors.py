@@ -79,7 +79,7 @@ class Watch:
                 self._processor.start()
             except Exception as error:  # noqa: BLE001  said, and seen as `behind` for as long as it lasts
                 told = {"processor": self._processor.name, "error": type(error).__name__}
-                log.error("a processor could not catch up", extra=told)
+                log.error("a processor could not catch up", extra=told)  # noqa: TRY400  nothing personal
                 self._caught_up.wait(AGAIN_SECONDS)
             else:
                 self._caught_up.set()
@@ -150,7 +150,7 @@ class FundsMonitor:
             self._settle()
 
     def _settle(self) -> None:
-        """Have the alerts of the last event written, if they are not; the tracer takes an event in only once."""
+        """Have the alerts of the last event written, if they are not; the tracer takes it in only once."""
         if self._owed is not None:
             _await(self._journal.submit(self._owed), self.name)
             self._owed = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from obligor.app.metrics import CAPS_MOST, Standing
@@ -37,12 +38,19 @@ def of_writer(journal: Journal, vault: Vault, tenant: str, store: str, watched: 
 def of_standby(reader: Reader, tenant: str, store: str) -> Standing:
     """The standing of a server that reads and stands by."""
     return Standing(
-        role="standby", store=_kind(store), entries=reader.size(tenant), caps=_caps(reader, tenant)
+        role="standby", store=_kind(store), entries=_size(reader, tenant), caps=_caps(reader, tenant)
     )
 
 
 def _kind(store: str) -> str:
     return "postgresql" if store else "sqlite"
+
+
+def _size(reader: Reader, tenant: str) -> float:
+    try:
+        return reader.size(tenant)
+    except StoreFailed:
+        return math.nan
 
 
 def _caps(reader: Reader, tenant: str) -> tuple[tuple[str, float], ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from obligor.journal.directories import make_directory, sync_directory
 from obligor.journal.key_rows import KeyRows
 from obligor.journal.migrations import upgrade
 from obligor.journal.sqlite import DirectoryLock
@@ -59,11 +59,11 @@ class SqliteBackend:
 
     def writer(self) -> Store:
         """The file, made if there is none, under the directory's lock."""
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(self.directory)
         lock = DirectoryLock(self.directory / LOCK_FILE)
         try:
             store = SqliteStore.open(self.directory, lock, synchronous=self.synchronous, vfs=self.vfs)
-            _sync_directory(self.directory)
+            sync_directory(self.directory)
         except BaseException:
             lock.release()
             raise
@@ -161,11 +161,3 @@ def needs_psycopg() -> Iterator[None]:
         if error.name and error.name.partition(".")[0] != "psycopg":
             raise
         raise Unavailable("PostgreSQL needs psycopg: install obligor[postgres]") from error
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -163,12 +163,13 @@ class Committer:
         signed = self._logs.signed(tenant).size
         if size < signed:
             raise InvariantBroken(f"the log of {tenant} has {size} entries and {signed} were signed")
-        if size > signed:
-            self._unstored.append(self._logs.sign(tenant))
-            if tenant in self._entered:
-                rows = self._store.events(tenant, signed, size)
-                self._publish([open_event(row, self._vault) for row in rows])
         self._eraser.add(row for row in self._store.pending_erasures() if row.tenant == tenant)
+        if size > signed:
+            rows = self._store.events(tenant, signed, size) if tenant in self._entered else ()
+            unheard = [open_event(row, self._vault) for row in rows]
+            self._unstored.append(self._logs.sign(tenant))
+            if unheard:
+                self._publish(unheard)
 
     def _finish_rest(self) -> None:
         if self._unstored:
@@ -251,9 +252,8 @@ class Committer:
             reach("group.written")
             self._in_doubt.update(group.tenants)
             self._store.commit()
+            # From here on nothing may fail as if it had not been written: commands would be run again.
             self._in_doubt.clear()
-            self._observer.committed(sum(len(each.accepted) for each in group.tenants.values()))
-            reach("group.committed")
             self._unstored = []
         return outcomes, group
 
@@ -276,6 +276,9 @@ class Committer:
 
     def _finish(self, outcomes: list[Outcome], group: Group) -> list[Outcome]:
         """Everything is durable: sign, tell, destroy keys."""
+        if not group.empty:
+            self._observer.committed(sum(len(each.accepted) for each in group.tenants.values()))
+            reach("group.committed")
         for tenant_group in group.tenants.values():
             if tenant_group.accepted:
                 self._unstored.append(self._logs.sign(tenant_group.tenant))

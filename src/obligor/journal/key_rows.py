@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import apsw
 
+from obligor.journal.directories import make_directory
 from obligor.journal.sqlite import (
     BUSY_MS,
     DirectoryLock,
@@ -151,7 +152,7 @@ class SqliteKeyRows:
             Unavailable: another process has it open to write.
             Conflict: it was written by another release.
         """
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(path.parent)
         lock = DirectoryLock(path.with_name(path.name + ".lock"))
         try:
             connection = connect(path, synchronous=synchronous, wal_pages=WAL_PAGES, vfs=vfs)

@@ -14,6 +14,7 @@ from typing import Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from obligor.journal.directories import make_directory, sync_directory
 from obligor.kernel import Corrupted, Entropy, Forbidden, NotFound
 from obligor.proof import Signer
 
@@ -130,7 +131,7 @@ def _read_or_make(path: Path, header: str, entropy: Entropy | None) -> bytes:
 
 def _create(path: Path, text: str) -> None:
     """Write the file so that it is there whole or not at all."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(path.parent)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -143,8 +144,4 @@ def _create(path: Path, text: str) -> None:
         return
     finally:
         draft.unlink(missing_ok=True)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync_directory(path.parent)

@@ -10,7 +10,6 @@ from typing import Any, ParamSpec, TypeVar
 import psycopg
 from psycopg import errors
 from psycopg.abc import PQGen
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 from psycopg.types.bool import BoolBinaryLoader
 from psycopg.types.numeric import Int8BinaryDumper, NumericBinaryLoader
@@ -23,9 +22,9 @@ __all__ = [
     "OUR_FAULT",
     "SCHEMA_NAME",
     "Connection",
+    "ReaderConnection",
     "connect",
     "fetch",
-    "place_of",
     "storage",
 ]
 
@@ -37,9 +36,11 @@ SCHEMA_NAME = "obligor"
 
 # How long is waited for a connection, for a lock, for a statement, and for any word from the server.
 CONNECT_SECONDS = 3
-LOCK_MS = 5_000
-STATEMENT_MS = 15_000
-SILENCE_SECONDS = 20.0
+LOCK_MS = 3_000
+STATEMENT_MS = 8_000
+SILENCE_SECONDS = 10.0
+READER_STATEMENT_MS = 60_000
+READER_SILENCE_SECONDS = 65.0
 # A peer that is gone without a word is given up after this: probes after 2 s, each second, three of them.
 KEEPALIVE = {
     "keepalives": 1,
@@ -72,6 +73,12 @@ class Connection(psycopg.Connection[TupleRow]):
             raise errors.ConnectionTimeout("the server has fallen silent") from error
 
 
+class ReaderConnection(Connection):
+    """One for questions, which may take longer."""
+
+    silence_seconds = READER_SILENCE_SECONDS
+
+
 class _Integer(NumericBinaryLoader):
     """SUM over integers comes as numeric: an int here, as it is in SQLite; what has a fraction is a float."""
 
@@ -100,7 +107,7 @@ def connect(
     """
     settings = {
         "search_path": search_path,
-        "statement_timeout": STATEMENT_MS,
+        "statement_timeout": READER_STATEMENT_MS if read_only else STATEMENT_MS,
         "lock_timeout": LOCK_MS,
         "synchronous_commit": "on",
         "default_transaction_isolation": r"read\ committed",
@@ -113,7 +120,8 @@ def connect(
         "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
     }
     with storage():
-        connection = Connection.connect(url, autocommit=True, cursor_factory=psycopg.RawCursor, **more)
+        kind = ReaderConnection if read_only else Connection
+        connection = kind.connect(url, autocommit=True, cursor_factory=psycopg.RawCursor, **more)
         connection.prepare_threshold = 0
         adapters = connection.adapters
         adapters.register_dumper(int, Int8BinaryDumper)
@@ -136,12 +144,6 @@ def _check(connection: Connection) -> None:
         row = connection.execute("SELECT current_setting($1, true)", (name,)).fetchone()
         if row is not None and row[0] == "off":
             raise InvariantBroken(f"the PostgreSQL server has {name}=off: what it commits may be lost")
-
-
-def place_of(url: str) -> str:
-    """Where a URL points, without its password: for messages."""
-    parts = conninfo_to_dict(url)
-    return f"{parts.get('host') or 'local'}:{parts.get('port') or 5432}/{parts.get('dbname') or ''}"
 
 
 @contextmanager

@@ -8,13 +8,10 @@ from obligor.journal.dialect import postgres_ddl
 from obligor.journal.postgres import SCHEMA_NAME, Connection, storage
 from obligor.journal.postgres_lease import LEASE_SCHEMA
 from obligor.journal.postgres_shadow import SHADOW_NAME
-from obligor.journal.schema import SCHEMA, VERSION
+from obligor.journal.schema import FORMAT_LOCK, SCHEMA, VERSION
 from obligor.kernel import Conflict, NotFound
 
-__all__ = ["FORMAT_LOCK", "adopt", "check_format", "found_format"]
-
-# Held by whoever makes or changes the tables.
-FORMAT_LOCK = 0x0B11_60_02
+__all__ = ["adopt", "check_format", "found_format"]
 
 
 def found_format(connection: Connection) -> int:
@@ -48,6 +45,8 @@ def adopt(connection: Connection, upgrade: Callable[[], None]) -> None:
         StoreFailed: nothing was changed.
     """
     with storage():
+        if found_format(connection) == VERSION:
+            return
         connection.execute(f"SELECT pg_advisory_lock({FORMAT_LOCK})")
         try:
             found = found_format(connection)

@@ -219,11 +219,11 @@ class Leases:
         self._sure_until = asked + self._seconds
         reach("lease.renewed")
 
-    def release(self, connection: Connection | None) -> None:
-        """Give all leases back at once, and renew them no more."""
+    def release(self, connected: Callable[[], Connection]) -> None:
+        """Give all leases that still name us back at once, and renew them no more."""
         self._closing.set()
         if self._thread is not None:
             self._thread.join()
-        if connection is not None and not connection.closed and self._tokens and not self.lost:
-            connection.execute(_RELEASE, (sorted(self._tokens), self._holder))
+        if self._tokens:
+            connected().execute(_RELEASE, (sorted(self._tokens), self._holder))
             reach("lease.released")

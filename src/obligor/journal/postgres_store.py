@@ -17,6 +17,7 @@ from obligor.journal.postgres_lease import Leases
 from obligor.journal.postgres_purge import vacuum
 from obligor.journal.postgres_shadow import Shadow
 from obligor.journal.postgres_write import write_rows, write_statements
+from obligor.journal.schema import GROUPS_LOCK
 from obligor.journal.sqlite import tables_of
 from obligor.journal.store import (
     AnswerRow,
@@ -32,10 +33,8 @@ from obligor.journal.store import (
 from obligor.journal.types import Statement
 from obligor.kernel import InvariantBroken
 
-__all__ = ["GROUPS_LOCK", "PostgresStore"]
+__all__ = ["PostgresStore"]
 
-# Every group holds this advisory lock shared; who changes what all tenants share holds it alone.
-GROUPS_LOCK = 0x0B11_60_01
 # Beside the projections, the tables that may hold what is personal.
 PERSONAL = ("lookup", "idempotency")
 # Nobody has to wait for a sync of what has written nothing.
@@ -317,7 +316,7 @@ class PostgresStore:
         """Gives the leases back at once: who waits for them need not wait for their end."""
         try:
             self.rollback()
-            self._leases.release(self._connection)
+            self._leases.release(self._connected)
         except (StoreFailed, psycopg.Error):
             pass
         finally:

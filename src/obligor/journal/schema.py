@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["FILE", "SCHEMA", "VERSION"]
+__all__ = ["FILE", "FORMAT_LOCK", "GROUPS_LOCK", "SCHEMA", "VERSION"]
 
 FILE = "journal.db"
+# PostgreSQL's advisory locks. Every group holds the first shared, and whoever changes what all tenants share
+# holds it alone; the second is held by whoever makes or changes the tables.
+GROUPS_LOCK = 0x0B11_60_01
+FORMAT_LOCK = 0x0B11_60_02
 # The format of the tables: also the name of the last of `migrations`.
 VERSION = 2
 

@@ -25,7 +25,6 @@ from obligor.journal.store import (
     Head,
     Snapshot,
     Store,
-    TileRow,
 )
 from obligor.journal.tree import WIDTH, LogTree
 from obligor.journal.types import Registry
@@ -142,7 +141,7 @@ class _Batches:
         self._batch = Batch()
         self._rows = 0
 
-    def add(self, row: CheckpointRow | AnswerRow | CursorRow | ErasureRow | TileRow | EventRow) -> None:
+    def add(self, row: CheckpointRow | AnswerRow | CursorRow | ErasureRow) -> None:
         """Take one row."""
         _PLACES[type(row)](self._batch).append(row)
         self._rows += 1
@@ -157,12 +156,10 @@ class _Batches:
 
 
 _PLACES: dict[type, Callable[[Batch], list[Any]]] = {
-    EventRow: lambda batch: batch.events,
     CheckpointRow: lambda batch: batch.checkpoints,
     AnswerRow: lambda batch: batch.answers,
     CursorRow: lambda batch: batch.cursors,
     ErasureRow: lambda batch: batch.erasures,
-    TileRow: lambda batch: batch.tiles,
 }
 
 
@@ -191,18 +188,22 @@ class Filling:
         Raises:
             Corrupted: an event is not in its place.
         """
-        tree = LogTree(tenant)
+        tree, batch = LogTree(tenant), Batch()
         for row in rows:
             if (row.tenant, row.known_seq) != (tenant, tree.size):
                 raise Corrupted(f"entry {row.known_seq} of {row.tenant} comes where {tree.size} should")
             tree.append(row.leaf)
-            self._batches.add(row)
-            for tile in tree.take_tiles():
-                self._batches.add(tile)
+            batch.events.append(row)
+            if len(batch.events) == BATCH:
+                # A tile that grew several times is taken once, as a store wants it.
+                batch.tiles = tree.take_tiles()
+                self._store.write(batch)
+                batch = Batch()
             yield StoredEntry(row.known_seq, row.envelope, row.body_root, row.sealed, row.leaf)
-        self._batches.flush()
+        batch.tiles = tree.take_tiles()
         if tree.size:
-            self._store.write(Batch(heads=[Head(tenant, tree.size, tree.root())]))
+            batch.heads = [Head(tenant, tree.size, tree.root())]
+        self._store.write(batch)
 
     def add(self, row: CheckpointRow | AnswerRow | CursorRow | ErasureRow) -> None:
         """Write a row of the tables that change."""

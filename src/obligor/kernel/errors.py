@@ -44,6 +44,8 @@ __all__ = [
 ]
 
 SHOWN_CHARACTERS = 80
+# Of a field's path: a sender's own names for fields may be as long as a request.
+PATH_CHARACTERS = 200
 
 
 class Violation(msgspec.Struct, frozen=True):
@@ -60,9 +62,11 @@ class Violation(msgspec.Struct, frozen=True):
             text = msgspec.json.encode(value).decode()
         except (TypeError, ValueError, msgspec.MsgspecError):
             text = str(value)
-        if len(text) > SHOWN_CHARACTERS:
-            text = text[: SHOWN_CHARACTERS - 1] + "…"
-        return cls(field, text, accepted)
+        return cls(_cut(field, PATH_CHARACTERS), _cut(text, SHOWN_CHARACTERS), accepted)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 class ObligorError(Exception):
@@ -91,7 +95,8 @@ class InvalidInput(Refusal):
     @classmethod
     def field(cls, field: str, value: object, accepted: str) -> InvalidInput:
         """A refusal over one field."""
-        return cls(f"{field} is not acceptable: {accepted}", (Violation.of(field, value, accepted),))
+        named = _cut(field, PATH_CHARACTERS)
+        return cls(f"{named} is not acceptable: {accepted}", (Violation.of(field, value, accepted),))
 
 
 class Malformed(InvalidInput):

@@ -1,7 +1,7 @@
 """A connection that is not kept waiting for: what is slow, silent or too large is cut, and the others go on.
 
-uvicorn has one timer, for the pause between two requests. Here each connection knows whose turn it is, and one
-timer looks after all of them: a turn has its time from the first look on, so that a request reads no clock.
+uvicorn has one timer, for the pause between two requests. Here each connection knows whose turn it is, and
+one timer looks after all of them: a turn's time runs from the first look, so that a request reads no clock.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ __all__ = ["Connection", "Doorkeeper"]
 
 LOOK_MOST_SECONDS = 1.0
 LINGER_SECONDS = 5.0
+# For so long nothing more is read from a connection after a refusal for want of room.
+DEAF_SECONDS = 0.1
 
 # What a connection is to do next: send the rest of the headers, of the body, or of a body that is not wanted
 # any more; begin a request; wait for us. The words are the reasons by which cuts are counted.
@@ -127,7 +129,7 @@ class Connection(HttpToolsProtocol):
             self._turn(HEAD)
         before, self._chunk = self._messages, len(data)
         super().data_received(data)
-        if self._messages == before and self._phase is not BODY and not self._over:
+        if self._messages == before and self._phase not in {BODY, LINGER} and not self._over:
             self._head_bytes += self._chunk
             if self._head_bytes > self._limits.header_bytes_most:
                 self.refuse(431, "size")
@@ -165,6 +167,10 @@ class Connection(HttpToolsProtocol):
         if self._refused:
             self._refused = False
             self._rest()
+            if not self.transport.is_closing():
+                # Who does not heed Retry-After shall not keep us busy with refusals.
+                self.flow.pause_reading()
+                self.loop.call_later(DEAF_SECONDS, self._hear)
             return
         if self.cycle.response_complete:
             self._rest()
@@ -257,6 +263,10 @@ class Connection(HttpToolsProtocol):
         self.transport.write(_OVERLOADED % (max(1, math.ceil(load.wait())), new_id()))
         if self.expect_100_continue or not self.parser.should_keep_alive():
             self.transport.close()
+
+    def _hear(self) -> None:
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
 
     def _rest(self) -> None:
         self._turn(IDLE)

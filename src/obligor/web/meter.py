@@ -75,6 +75,6 @@ class _GateCollector(Collector):
         cut = CounterMetricFamily(
             "obligor_http_connections_cut", "Connections closed over a limit", labels=["reason"]
         )
-        for reason, count in sorted(gate.cut.items()):
+        for reason, count in sorted(gate.cut.copy().items()):
             cut.add_metric([reason], count)
         yield cut

@@ -104,7 +104,7 @@ CODES: Mapping[str, str] = {
     "idempotency-key-reused": "The idempotency key came before with another body",
     "internal": "Something went wrong here",
     "invalid": "The request has fields that are not acceptable",
-    "malformed": "The body is not JSON as it must be",
+    "malformed": "The request cannot be read",
     "method-not-allowed": "This address does not take this method",
     "not-acceptable": "The answer cannot be had in this form",
     "not-found": "There is no such thing here",

@@ -11,7 +11,7 @@ from alembic.config import Config
 from sqlalchemy import URL, Connection, create_engine, make_url
 from sqlalchemy.pool import NullPool
 
-from obligor.journal.schema import FILE
+from obligor.journal.schema import FILE, GROUPS_LOCK
 
 __all__ = ["main"]
 
@@ -34,7 +34,9 @@ def main(place: str) -> None:
     with engine.connect() as connection:
         connection.exec_driver_sql("BEGIN" if remote else "BEGIN IMMEDIATE")
         try:
-            if not remote:
+            if remote:
+                _dismiss_writers(connection)
+            else:
                 _name_format(connection)
             command.upgrade(_config(connection), "head")
             if not remote:
@@ -50,6 +52,13 @@ def _config(connection: Connection) -> Config:
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["connection"] = connection
     return config
+
+
+def _dismiss_writers(connection: Connection) -> None:
+    """Let no group be under way, and whoever still writes in the old format find that it lost its role."""
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({GROUPS_LOCK})")
+    connection.exec_driver_sql("UPDATE fence SET token = token + 1")
+    connection.exec_driver_sql("UPDATE lease SET ends_at = clock_timestamp()")
 
 
 def _name_format(connection: Connection) -> None:
