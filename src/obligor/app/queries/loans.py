@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -230,7 +230,8 @@ def _distinct(books: Books, column: str) -> tuple[str, ...]:
 def _as_known(books: Books, events: list[Event], day: date, restated: int) -> int | None:
     """Days past due by what had been recorded when the day ended, where that is another number."""
     zone = ZoneInfo(books.means.settings.zone)
-    known = [event for event in events if event.at.astimezone(zone).date() <= day]
+    # In the order in which they were learned: nothing was known before what came before it.
+    known = list(takewhile(lambda event: event.at.astimezone(zone).date() <= day, events))
     if len(known) in (0, len(events)):
         return None
     then: int = fold(known).days_past_due(day)
