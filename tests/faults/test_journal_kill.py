@@ -35,7 +35,7 @@ def attempt(client: int, number: int) -> Command:
     key = f"{client}-{number}"
     person = f"person-{key}"
     # Not everybody does the same at the same time, and erasures are rare: each ends a group.
-    step = (number + 7 * client) % 50
+    step = (number + 13 * client) % 200
     if step == 25 and number >= 3:
         event = erased(f"person-{client}-{number - 3}")
     elif step % 10 == 0:
@@ -145,7 +145,7 @@ def check_everything(h: House, acknowledged: dict[tuple[int, int], str], luck: r
     ("cycles", "longest", "fewest"),
     [
         (10, 0.15, 60),
-        pytest.param(1_000, 0.4, 100_000, marks=[pytest.mark.slow, pytest.mark.timeout(3600)]),
+        pytest.param(1_000, 0.8, 100_000, marks=[pytest.mark.slow, pytest.mark.timeout(3600)]),
     ],
     ids=["some", "thousand"],
 )

@@ -179,6 +179,7 @@ def application(person: str, amount_minor: int, term_months: int, **changes: Any
         "term_months": term_months,
         "purpose": "shopping",
         "fields": {**FIELDS, **BUREAU},
+        "device_id": f"phone-of-{person}",
         **changes,
     }
 

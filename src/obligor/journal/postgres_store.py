@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import psycopg
@@ -150,7 +151,7 @@ class PostgresStore:
             self._drop()
 
     def write(self, batch: Batch) -> None:
-        """Write a group's rows, in one round trip and one for each projection.
+        """Write a group's rows in one round trip, and in another what its projections write.
 
         Raises:
             WrongStatement: one of a projection's, or a value that PostgreSQL cannot hold.
@@ -158,8 +159,7 @@ class PostgresStore:
         """
         self._apply(lambda connection: write_rows(connection, batch))
         self._heads |= {head.tenant: head for head in batch.heads}
-        for statements in batch.statements:
-            self.run(statements)
+        self.run(chain.from_iterable(batch.statements))
 
     def run(self, statements: Iterable[Statement]) -> None:
         """A projection's statements in order, sent without waiting for each.

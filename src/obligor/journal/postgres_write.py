@@ -100,7 +100,16 @@ def write_statements(connection: Connection, statements: Iterable[Statement]) ->
         psycopg.Error: one of them is wrong, or could not be run.
     """
     # Whoever makes the statements may read meanwhile: they are made before anything is sent.
-    _pipeline(connection, list(runs(statements)))
+    work = [(postgres_sql(sql)[0], rows) for sql, rows in runs(statements)]
+    if not work:
+        return
+    with connection.pipeline():
+        cursor = connection.cursor()
+        for sql, rows in work:
+            if len(rows) > 1:
+                cursor.executemany(sql, rows)
+            else:
+                cursor.execute(sql, rows[0])
 
 
 def runs(statements: Iterable[Statement]) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
@@ -115,17 +124,6 @@ def runs(statements: Iterable[Statement]) -> Iterator[tuple[str, list[tuple[Any,
         rows.append(values)
     if current is not None:
         yield current, rows
-
-
-def _pipeline(connection: Connection, work: Iterable[tuple[str, Sequence[Any]]]) -> None:
-    with connection.pipeline():
-        cursor = connection.cursor()
-        for sql, rows in work:
-            translated = postgres_sql(sql)[0]
-            if len(rows) > 1:
-                cursor.executemany(translated, rows)
-            elif rows:
-                cursor.execute(translated, rows[0])
 
 
 def _copy(connection: Connection, table: _Table, rows: Sequence[Sequence[Any]]) -> None:
