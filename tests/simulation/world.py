@@ -189,7 +189,7 @@ class World:
         moves += [(5.0, client.step) for client in self.clients if client.can_step]
         for place, process in enumerate(self.processes):
             if process is None:
-                weight = 1.0 if self.lease.is_free else 0.0 if self.calm else 0.2
+                weight = 2.0 if self.lease.is_free else 0.0 if self.calm else 0.2
                 moves.append((weight, lambda place=place: self._open(place)))
                 continue
             moves.append((0.3, lambda process=process: self.observe(process)))
@@ -200,7 +200,7 @@ class World:
 
     def _moves_of(self, place: int, process: Process) -> list[Move]:
         plan = self.plan
-        moves: list[Move] = [(0.5, process.store.renew)]
+        moves: list[Move] = [(1.0 if self.calm else 0.1, process.store.renew)]
         if process.queue.waiting:
             moves.append((6.0, lambda: self._act(place, process, lambda: self._write(process))))
         elif process.committer.unfinished:
