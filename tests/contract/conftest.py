@@ -87,3 +87,9 @@ def lender(tmp_path_factory, scorecard):
 def stock(lender, scorecard):
     """What the lender has, made as it is needed."""
     return Stock(lender, scorecard)
+
+
+@pytest.fixture(scope="module")
+def described(lender):
+    """The description as the running server serves it."""
+    return lender.stranger.get("/openapi.json").json()

@@ -112,6 +112,10 @@ class Stock:
         assert drawn["outcome"] == "release", drawn
         return drawn["loan_id"]
 
+    def unpaid(self):
+        """A loan that is to stay as it was released."""
+        return self.released()
+
     def loan(self):
         """A loan that was paid out."""
         found = self.released()

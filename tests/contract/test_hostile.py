@@ -147,7 +147,7 @@ def written(good, place, text):
 @pytest.fixture
 def send(lender, stock):
     """Send bytes and see the refusal; after the last of them, nothing was written and good requests work."""
-    for kind in ("loan", "signed"):
+    for kind in ("loan", "signed", "unpaid"):
         stock.kept(kind)
     before = lender.size()
 
@@ -317,3 +317,23 @@ def test_lines_that_will_not_do_are_refused_one_by_one(send, case):
     assert [line["line"] for line in told] == list(range(1, expected + 1))
     assert {line["status"] for line in told} == {"refused"}
     assert all(line["problem"]["violations"] for line in told)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "status", "field"),
+    [
+        ("fee.charged", {"currency": "EUR"}, 422, "body.currency"),
+        ("fee.charged", {"kind": "early"}, 422, "body.kind"),
+        ("fee.charged", {"amount_minor": 50_001}, 422, "body.amount_minor"),
+        ("fee.charged", {"charged_on": "2025-12-31"}, 409, "body.charged_on"),
+        ("recovery.received", {"cost_minor": 2}, 422, "body.cost_minor"),
+        ("loan.disbursed", {"shares": [{"partner": "P-01", "share_bp": 1}]}, 422, "body.shares"),
+    ],
+)
+def test_a_value_that_does_not_fit_the_loan_is_named_by_its_field(send, stock, kind, changes, status, field):
+    loan = stock.kept("unpaid" if kind == "loan.disbursed" else "loan")
+    body = {"loan_id": loan} if kind == "loan.disbursed" else event(stock)["body"]
+    if kind == "recovery.received":
+        body.pop("kind")
+    sent = event(stock) | {"type": kind, "body": {**body, **changes}}
+    assert field in refused(send("/v1/events", json.dumps(sent).encode()), status)

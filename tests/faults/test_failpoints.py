@@ -116,7 +116,8 @@ def test_nothing_is_lost_when_the_process_is_killed_at_a_failpoint(
     tried = attempts(2, ATTEMPTS)
     with fresh() as store:
         reached = _reached(children, tmp_path / "sound" / "data", store)
-    for name, place in _places(reached, every):
+    # A database takes its time: the short form strikes at every second failpoint there.
+    for name, place in _places(reached, every)[:: 2 if store and not every else 1]:
         directory = tmp_path / f"{name}-{place}" / "data"
         with fresh() as store:
             life = children.run("tests.faults.test_failpoints:child", directory, store or "", name, place)

@@ -20,6 +20,7 @@ class Plan:
     crash: float
     crash_at_failpoint: float  # per failpoint
     pause_at_failpoint: float  # per failpoint
+    stop: float  # of a whole process
     store_trouble: float
     unknown_commit: float
     bug: float  # a command of which the second half fails
@@ -44,6 +45,7 @@ class Plan:
             crash=some(0.01, 0.03),
             crash_at_failpoint=some(0.005, 0.015),
             pause_at_failpoint=some(0.02, 0.05),
+            stop=some(0.02, 0.05),
             store_trouble=some(0.02, 0.05),
             unknown_commit=some(0.02, 0.05),
             bug=some(0.03),

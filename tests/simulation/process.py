@@ -123,6 +123,7 @@ class Process:
         self.world, self.name = world, name
         self.dead = False
         self.busy = False  # inside the committer, or paused there
+        self.stopped = False
         self.luck = Luck()
         self.luck.told = lambda operation: world.note(f"{name}: {operation} fails")
         self.queue = Queue(self._wait)

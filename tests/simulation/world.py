@@ -108,6 +108,7 @@ class World:
         for process in self.processes:
             if process is not None:
                 process.luck.disarm()
+                process.stopped = False
         for _ in range(SETTLED_WITHIN):
             if self._at_rest():
                 return
@@ -194,7 +195,9 @@ class World:
                 continue
             moves.append((0.3, lambda process=process: self.observe(process)))
             moves.append((0.3, lambda process=process: self._look(process)))
-            if not process.busy:
+            if process.stopped:
+                moves.append((0.4, lambda process=process: self._stop(process, stopped=False)))
+            elif not process.busy:
                 moves += self._moves_of(place, process)
         return moves
 
@@ -216,6 +219,7 @@ class World:
             moves += [
                 (plan.crash * scale, lambda: self._crash(place, process)),
                 (plan.bug * scale, lambda: self._stumble(process)),
+                (plan.stop * scale, lambda: self._stop(process, stopped=True)),
                 (plan.store_trouble * scale, lambda: self._trouble(process)),
                 (plan.unknown_commit * scale, lambda: process.luck.arm(0, 1, COMMITTED)),
             ]
@@ -317,6 +321,11 @@ class World:
             self.lease.release(process.name)  # the system lets go of a dead process's lock on the directory
         self._gone(place, process)
 
+    def _stop(self, process: Process, *, stopped: bool) -> None:
+        """A whole process is stopped, or goes on, for all it knows without any time having passed."""
+        process.stopped = stopped
+        self.note(f"{process.name}: {'stopped' if stopped else 'goes on'}")
+
     def _gone(self, place: int, process: Process) -> None:
         if self.processes[place] is process:
             self.processes[place] = None
@@ -365,10 +374,12 @@ class World:
     def answered(self, process: Process, answer: Answer) -> None:
         """An answer leaves: its event must be under a checkpoint that is signed already."""
         told = answer.value
-        place = told["body"].get("known_seq") if isinstance(told, dict) else None
+        body = told["body"] if isinstance(told, dict) else {}
+        place = body.get("known_seq")
         if place is None:
             return
-        self.observe(process)
+        self.erased += [(body["person_id"], kind) for kind in body.get("classes", ())]
+        self.observe_all()
         if process.journal.size(TENANT) <= place:
             raise Violated(f"an answer about entry {place} left before a checkpoint covered it")
         self.acknowledged = max(self.acknowledged, place)

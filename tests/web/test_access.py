@@ -9,7 +9,6 @@ from obligor.web import create_app
 from obligor.web.access import API, CONSOLE, PUBLIC, check
 from obligor.web.app import Edge
 
-GUARDED = sorted(route for route, scope in API.items() if scope != PUBLIC)
 OPEN = sorted(route for route, scope in {**API, **CONSOLE}.items() if scope == PUBLIC)
 
 
@@ -70,44 +69,6 @@ def test_what_needs_no_key_is_this_and_no_more():
         "/sign-in",
         "/sign-out",
     ]
-
-
-def path_of(template):
-    return template.replace("{", "").replace("}", "")
-
-
-@pytest.mark.parametrize(("method", "template"), GUARDED)
-def test_no_key_no_answer(client, method, template):
-    for headers in (
-        {},
-        {"authorization": "Bearer wrong"},
-        {"authorization": "Basic YWxs"},
-        {"authorization": ""},
-    ):
-        client.headers.pop("authorization", None)
-        answer = client.request(method, path_of(template), headers=headers)
-        assert answer.status_code == 401
-        assert answer.json()["code"] == "unauthorised"
-        assert answer.headers["www-authenticate"].startswith("Bearer")
-
-
-@pytest.mark.parametrize(("method", "template"), GUARDED)
-def test_a_key_without_the_scope_may_not(client, method, template):
-    other = "writer" if API[method, template] == "read" else "reader"
-    answer = client.request(method, path_of(template), headers={"authorization": f"Bearer {other}"})
-    assert answer.status_code == 403
-    assert API[method, template] in answer.json()["detail"]
-
-
-def test_a_session_opens_no_api_route(page):
-    assert page.get("/decisions.json").status_code == 200
-    assert page.get("/v1/decisions").status_code == 401
-
-
-def test_a_revoked_key_is_unknown_at_once(client, service):
-    assert client.get("/v1/decisions").status_code == 200
-    service.revoked.add("all")
-    assert client.get("/v1/decisions").status_code == 401
 
 
 def test_without_the_console_there_are_no_pages(service):

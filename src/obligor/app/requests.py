@@ -14,7 +14,7 @@ from obligor.app.commands import HANDLERS, applications, drawdowns
 from obligor.app.proposal import Proposal
 from obligor.app.service_protocol import EVENT_SCOPES, Principal
 from obligor.journal import Accepted, Command, Idempotency, View
-from obligor.kernel import Forbidden, InvalidInput, decode
+from obligor.kernel import Forbidden, InvalidInput, Refusal, decode
 
 __all__ = ["command_of", "event_command"]
 
@@ -68,8 +68,7 @@ def event_command(
     body = _body(request.body, shape)
     call = _call(means, principal, now, request.at, request.source)
     tagged = msgspec.structs.replace(call, source_tag=call.tag("source_ref", request.source_ref))
-    handler = HANDLERS[request.type]
-    return _command(tagged, lambda p: handler(p, body), idempotency)
+    return _command(tagged, lambda p: _handled(p, HANDLERS[request.type], body), idempotency)
 
 
 def _body(given: Mapping[str, Any], shape: type[wire.WireBody]) -> wire.WireBody:
@@ -79,6 +78,18 @@ def _body(given: Mapping[str, Any], shape: type[wire.WireBody]) -> wire.WireBody
     except InvalidInput as error:
         within = [msgspec.structs.replace(v, field=f"body.{v.field}") for v in error.violations]
         raise type(error)(error.detail, within) from None
+
+
+def _handled(p: Proposal, handler: Callable[[Proposal, Any], dict[str, Any]], body: Any) -> dict[str, Any]:
+    """What a handler makes of a body; lower floors know its fields and not where they stand in a request."""
+    try:
+        return handler(p, body)
+    except Refusal as refusal:
+        refusal.violations = tuple(
+            msgspec.structs.replace(v, field=f"body.{v.field}") if hasattr(body, v.field) else v
+            for v in refusal.violations
+        )
+        raise
 
 
 def _call(means: Means, principal: Principal, now: datetime, at: datetime | None, source: str) -> Call:
