@@ -4,8 +4,8 @@ A transaction is one event of about 1.2 kB with an idempotency key and a sender'
 numbers, folds, seals, commits to, hashes and signs it; the peers have the finished rows in memory and do
 nothing but write them, in groups, durably. All have 64 clients, each of which waits for its answer.
 
-On SQLite there are two peers: one whose transactions can be refused alone, as ours can (a savepoint each), and
-one that writes whole groups in bulk and would fail as a whole. On PostgreSQL the peer copies (COPY).
+On SQLite there are two peers: one whose transactions can be refused alone, as ours can (a savepoint each),
+and one that writes whole groups in bulk and would fail as a whole. On PostgreSQL the peer copies (COPY).
 """
 
 from __future__ import annotations
