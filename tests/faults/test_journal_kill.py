@@ -37,7 +37,7 @@ def attempt(client: int, number: int) -> Command:
     key = f"{client}-{number}"
     person = f"person-{client}-{number // 10}"
     # Not everybody does the same at the same time, and erasures are rare: each ends a group.
-    if (number + 13 * client) % 200 == 25 and number >= 3:
+    if number % 200 == client + 1:
         event = erased(person)
     elif number % 10 == 0:
         event = party(person, name=f"canary-{key}-canary")

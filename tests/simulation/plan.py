@@ -38,7 +38,7 @@ class Plan:
 
         return cls(
             steps=chance.randint(110, 190),
-            processes=chance.choice((1, 2, 2)),
+            processes=chance.choice((1, 2, 2, 2)),
             borrowers=chance.randint(2, 5),
             persons=chance.randint(1, 4),
             group_most=chance.choice((1, 3, 8, 64)),

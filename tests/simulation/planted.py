@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 from obligor.app import processors
 from obligor.app.processors import FundsMonitor
-from obligor.journal import Accepted, Command
+from obligor.journal import Accepted, Command, Vault
 from obligor.journal.committer import Committer
 from obligor.journal.group import Group
 from obligor.journal.view import CommandView
@@ -105,6 +105,11 @@ def early_signature() -> AbstractContextManager[Any]:
     return patch.object(Committer, "_add", add_and_sign)
 
 
+def stale_keys() -> AbstractContextManager[Any]:
+    """A process does not notice that another has destroyed keys."""
+    return patch.object(Vault, "refresh", lambda _self: None)
+
+
 def failure_only_logged() -> AbstractContextManager[Any]:
     """A processor goes on when the journal could not take what it had to say."""
     return patch.object(processors, "_await", lambda future, _name: future.exception())
@@ -120,6 +125,7 @@ PLANTED: Mapping[str, Plant] = {
         cursor_apart,
         kept_cache,
         early_signature,
+        stale_keys,
         failure_only_logged,
     )
 }

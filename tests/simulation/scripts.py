@@ -163,7 +163,7 @@ def officer(me: Author) -> Script:
     """Overrides decisions, and erases who asks for it."""
     chance, world = me.world.chance, me.world
     while True:
-        if world.persons and chance.random() < 0.25:
+        if world.persons and chance.random() < 0.4:
             classes = chance.choice((["identity"], ["conduct"], ["identity", "conduct"]))
             person = chance.choice(sorted(world.persons))
             yield me.event("person.erased", person_id=person, classes=classes, ground="asked")

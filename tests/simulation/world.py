@@ -5,14 +5,11 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Callable
-from concurrent.futures import Future
 from datetime import timedelta
 
-from obligor.app.call import Call
-from obligor.events import CapSet
-from obligor.journal import Accepted, Answer, Command, FileKeys, StoreFailed, View
+from obligor.journal import Answer, FileKeys, StoreFailed
 from obligor.journal.store import Retry
-from obligor.kernel import Event, Unavailable, failpoints
+from obligor.kernel import Unavailable, failpoints
 from tests.simulation.clients import Client
 from tests.simulation.final import final_of
 from tests.simulation.ground import TENANT, SeededEntropy, SimulatedClock, ground, scratch
@@ -22,6 +19,7 @@ from tests.simulation.model_log import check_log, note_parts
 from tests.simulation.model_money import check_money
 from tests.simulation.model_watching import check_watching
 from tests.simulation.plan import Plan
+from tests.simulation.probes import Record, look, stumble
 from tests.simulation.process import Crash, Process, unfinished
 from tests.simulation.scripts import crowd
 from tests.simulation.stores import COMMITTED, Lease
@@ -34,18 +32,6 @@ SETTLED_WITHIN = 4_000
 REBUILT_EVERY = 8
 
 Move = tuple[float, Callable[[], None]]
-
-
-class Record:
-    """Who is told of everything that is committed, and checks that it is told once and in order."""
-
-    def __init__(self) -> None:
-        self.told: dict[int, str] = {}
-
-    def offer(self, events: list[Event]) -> None:
-        for event in events:
-            if self.told.setdefault(event.known_seq, event.id) != event.id:
-                raise Violated(f"two events were published as {event.known_seq}")
 
 
 class World:
@@ -194,7 +180,7 @@ class World:
                 moves.append((weight, lambda place=place: self._open(place)))
                 continue
             moves.append((0.3, lambda process=process: self.observe(process)))
-            moves.append((0.3, lambda process=process: self._look(process)))
+            moves.append((0.3, lambda process=process: look(self, process)))
             if process.stopped:
                 moves.append((0.4, lambda process=process: self._stop(process, stopped=False)))
             elif not process.busy:
@@ -218,7 +204,7 @@ class World:
             scale = sum(weight for weight, _ in moves) + 12
             moves += [
                 (plan.crash * scale, lambda: self._crash(place, process)),
-                (plan.bug * scale, lambda: self._stumble(process)),
+                (plan.bug * scale, lambda: stumble(process)),
                 (plan.stop * scale, lambda: self._stop(process, stopped=True)),
                 (plan.store_trouble * scale, lambda: self._trouble(process)),
                 (plan.unknown_commit * scale, lambda: process.luck.arm(0, 1, COMMITTED)),
@@ -277,35 +263,6 @@ class World:
             self.note(f"{process.name}: stands down")
             process.leave()
             self._gone(place, process)
-
-    def _look(self, process: Process) -> None:
-        """Somebody asks how long the journal is: no shorter than anybody was told before."""
-        known = self.acknowledged
-
-        def heard(future: Future[Answer]) -> None:
-            if Future.exception(future, 0) is None:
-                size = Future.result(future, 0).value
-                expect(size > known, f"{process.name} shows {size} entries, and {known} was acknowledged")
-
-        command = Command(TENANT, lambda view: Accepted(answer=lambda _: view.size))
-        process.submit(command).add_done_callback(heard)
-
-    def _stumble(self, process: Process) -> None:
-        """A command with a bug in its answer: its events were staged, and nothing of them may be left."""
-
-        def run(view: View) -> Accepted:
-            cap = CapSet(cap="channel/none", limit_minor=view.size, currency="CNY")
-            now = view.now
-            call = Call(
-                means=process.means, tenant=TENANT, actor="sim", received_at=now, at=now, source="sim"
-            )
-            return Accepted((call.draft(f"cap/{cap.cap}", cap),), lambda _: 1 // 0)
-
-        def heard(future: Future[Answer]) -> None:
-            error = Future.exception(future, 0)
-            expect(isinstance(error, ZeroDivisionError | Unavailable), f"a bug was answered with {error}")
-
-        process.submit(Command(TENANT, run)).add_done_callback(heard)
 
     def _write(self, process: Process) -> None:
         process.busy = True

@@ -43,6 +43,7 @@ from obligor.app.views.decisions import (
 )
 from obligor.app.views.office import Audited, Registered, Replayed, Summary
 from obligor.app.views.overview import BandSum, CapUse, DaySum, Flow, Ledger, MonthSum, Overview
+from obligor.app.views.taken import Applied, Drawn, Taken
 
 __all__ = [
     "Alert",
@@ -50,6 +51,7 @@ __all__ = [
     "AlertRow",
     "Alerts",
     "Application",
+    "Applied",
     "Audited",
     "BandSum",
     "CapUse",
@@ -64,6 +66,7 @@ __all__ = [
     "DecisionRow",
     "Decisions",
     "DpdPoint",
+    "Drawn",
     "EventRow",
     "EventView",
     "FactRow",
@@ -96,6 +99,7 @@ __all__ = [
     "ScorePart",
     "Share",
     "Summary",
+    "Taken",
     "TraceStep",
     "Version",
     "View",
