@@ -125,6 +125,7 @@ def test_two_hundred_who_ask_again_at_once_do_not_keep_the_server_busy_with_refu
     assert hammered.rate(201) >= 0.7 * (before.rate(201) + after.rate(201)) / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 def test_the_control_without_limits_answers_too_late(crowd):
     """What the test above would see if everybody were let in."""

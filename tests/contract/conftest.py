@@ -19,6 +19,7 @@ from obligor.app.settings import Settings
 from obligor.scoring import PointsModel
 from obligor.web import create_app, server_config
 from tests.contract.stock import Stock
+from tests.postgres import fresh_database
 
 SCORECARD = Path(__file__).with_name("scorecard.json")
 UNLIMITED = Limits(quota_writes=0, quota_reads=0, quota_strangers=0, wait_most_ms=600_000)
@@ -27,8 +28,9 @@ UNLIMITED = Limits(quota_writes=0, quota_reads=0, quota_strangers=0, wait_most_m
 class Lender:
     """A running system: its service, its address, a client whose key may do everything."""
 
-    def __init__(self, directory, scorecard):
-        self.service = Service(directory, Settings(label="Simulated data", future_days_most=36_500, port=0))
+    def __init__(self, directory, scorecard, store):
+        settings = Settings(label="Simulated data", future_days_most=36_500, port=0, store=store)
+        self.service = Service(directory, settings)
         self.service.start()
         use_model(self.service, scorecard, "1")
         self._keys = itertools.count()
@@ -76,9 +78,25 @@ def scorecard():
 
 
 @pytest.fixture(scope="module")
-def lender(tmp_path_factory, scorecard):
+def store():
+    """Where the journal is: the embedded store. A module says `store = either_store` to run on both."""
+    return ""
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def either_store(request):
+    """The embedded store, or a new database of a real server."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    with fresh_database(request.getfixturevalue("postgres_server")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def lender(tmp_path_factory, scorecard, store):
     """A lender for one module's tests."""
-    made = Lender(tmp_path_factory.mktemp("contract") / "var", scorecard)
+    made = Lender(tmp_path_factory.mktemp("contract") / "var", scorecard, store)
     with contextlib.closing(made):
         yield made
 

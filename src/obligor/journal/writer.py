@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 from obligor.journal.group import Outcome
 from obligor.journal.store import RoleLost
 from obligor.journal.types import Answer, Command
-from obligor.kernel import InvariantBroken, Unavailable
+from obligor.kernel import InvariantBroken, Refusal, Unavailable
 
 __all__ = ["Processor", "Writer"]
 
@@ -186,7 +186,8 @@ class Writer:
                     taken = []
                     self._processor.between()
         except BaseException as error:  # noqa: BLE001  whoever waits must hear of it
-            _log.critical("the journal stops: %s", type(error).__name__)
+            level = logging.WARNING if isinstance(error, Refusal) else logging.CRITICAL
+            _log.log(level, "the journal stops: %s", type(error).__name__)
             self._fail(error, taken)
 
     def _wait(self) -> bool:

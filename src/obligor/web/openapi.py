@@ -65,8 +65,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     refusals: tuple[int, ...] = ()
 
 
-_ON: Schema = {"type": "string", "format": "date"}
 _YEARS = "^(19|20|21)[0-9]{2}-|^2200-"
+_ON: Schema = {"type": "string", "format": "date", "pattern": _YEARS}
 _WRITE = (400, 409, 413, 415, 422, 503)
 _ONE = (400, 404, 410, 422)
 _LIST = (400, 422)
@@ -303,6 +303,8 @@ def _parameters(path: str, operation: Operation, components: Mapping[str, Schema
 
 def _asked(name: str, schema: Schema) -> Schema:
     """A parameter of the query; an empty one is as good as none, as forms send them."""
+    if schema.get("type") == "string" and not {"enum", "format", "pattern"} & set(schema):
+        schema = {**schema, "pattern": r"^[^\u0000]*$"}
     return {"name": name, "in": "query", "required": False, "allowEmptyValue": True, "schema": schema}
 
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from obligor.kernel import InvalidInput, Malformed, Violation
+from obligor.kernel import InvalidInput, Malformed, Violation, decode
 
 __all__ = ["Paged", "day", "filters", "parameters", "split_page"]
 
@@ -29,6 +29,8 @@ def parameters(raw: bytes) -> dict[str, str]:
         pairs = parse_qsl(raw.decode("ascii"), errors="strict", max_num_fields=40)
     except ValueError:
         raise Malformed.field("?", ascii(raw), "a query of at most 40 parameters in UTF-8") from None
+    if nul := [name for name, text in pairs if "\0" in name + text]:
+        raise Malformed.field(nul[0], "NUL", "text without NUL")
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = sorted({name for name, _ in pairs if [n for n, _ in pairs].count(name) > 1})
@@ -93,10 +95,7 @@ def day(asked: Mapping[str, str], name: str = "on") -> date | None:
     if text is None:
         return None
     try:
-        found = date.fromisoformat(text)
-    except ValueError:
-        found = None
-    # Python reads 20260131 and 2026-W05-6 as well, RFC 3339 does not.
-    if found is None or found.isoformat() != text:
-        raise InvalidInput.field(name, text, "a date such as 2026-01-31")
-    return found
+        return decode(text, date)
+    except InvalidInput:
+        accepted = "a date of the years 1900 to 2200, such as 2026-01-31"
+        raise InvalidInput.field(name, text, accepted) from None

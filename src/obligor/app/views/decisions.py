@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Annotated
 
-from msgspec import field
+from msgspec import Meta, field
 
 from obligor.app.views.common import Choices, Reason, View
-from obligor.kernel import Fact
+from obligor.kernel import MAX_INTEGER, Fact
 
 __all__ = [
     "Cutoff",
@@ -28,6 +29,8 @@ __all__ = [
     "Version",
 ]
 
+Points = Annotated[int, Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
+
 
 class DecisionFilters(View, frozen=True, kw_only=True):
     """Every field narrows; days are inclusive, in the tenant's zone; scores are inclusive too.
@@ -41,8 +44,8 @@ class DecisionFilters(View, frozen=True, kw_only=True):
     channel: str | None = None
     reason: str | None = None
     strategy: str | None = None
-    score_from: int | None = None
-    score_to: int | None = None
+    score_from: Points | None = None
+    score_to: Points | None = None
     day_from: date | None = None
     day_to: date | None = None
     overridden: bool | None = None
