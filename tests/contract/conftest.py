@@ -79,18 +79,24 @@ def scorecard():
 
 @pytest.fixture(scope="module")
 def store():
-    """Where the journal is: the embedded store. A module says `store = either_store` to run on both."""
+    """Where the journal is: the embedded store, unless a module imports another of these fixtures."""
     return ""
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def either_store(request):
-    """The embedded store, or a new database of a real server."""
+def _place(request):
     if request.param == "sqlite":
         yield ""
         return
     with fresh_database(request.getfixturevalue("postgres_server")) as url:
         yield url
+
+
+POSTGRESQL_AT_LENGTH = pytest.param("postgresql", marks=pytest.mark.slow)
+# The embedded store, or a new database of a real server; the second leaves the server to the long form.
+either_store = pytest.fixture(_place, scope="module", params=["sqlite", "postgresql"], name="store")
+either_store_at_length = pytest.fixture(
+    _place, scope="module", params=["sqlite", POSTGRESQL_AT_LENGTH], name="store"
+)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from obligor.web.access import API
 from tests.contract.conftest import either_store
 
-store = either_store
+__all__ = ["either_store"]
 
 # So long the server may wait for the rest of a request before we go away.
 SILENT_SECONDS = 1.0

@@ -4,7 +4,10 @@ import copy
 
 import pytest
 
+from tests.contract.conftest import either_store_at_length
 from tests.contract.driving import PLAIN, Run, check, loaded, narrowed
+
+__all__ = ["either_store_at_length"]
 
 
 @pytest.mark.parametrize("name", PLAIN)
