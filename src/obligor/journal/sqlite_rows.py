@@ -11,7 +11,7 @@ from typing import Any
 import apsw
 
 from obligor.journal.schema import FILE, VERSION
-from obligor.journal.sqlite import FAILURES, OUR_FAULT, check_version, connect, failing, storage
+from obligor.journal.sqlite import FAILURES, OUR_FAULT, check_version, close, connect, failing, storage
 from obligor.journal.store import Snapshot, WrongStatement
 from obligor.kernel import Unavailable
 
@@ -83,7 +83,7 @@ class SqliteRows:
         """Close what is not in use; what is, is closed when it is given back."""
         self._closed = True
         while self._free:
-            self._free.pop().close()
+            close(self._free.pop())
 
     @contextmanager
     def _connection(self) -> Iterator[apsw.Connection]:
@@ -100,7 +100,7 @@ class SqliteRows:
 
     def _give_back(self, connection: apsw.Connection) -> None:
         if self._closed or len(self._free) >= CONNECTIONS_KEPT:
-            connection.close()
+            close(connection)
         else:
             self._free.append(connection)
 

@@ -74,12 +74,12 @@ class SqliteStore:
         connection = connect(path, synchronous=synchronous, vfs=vfs)
         try:
             if 0 < found_version(connection) < VERSION:
-                connection.close()
+                close(connection)
                 upgrade(directory)
                 connection = connect(path, synchronous=synchronous, vfs=vfs)
             adopt(connection, SCHEMA, VERSION)
         except BaseException:
-            connection.close()
+            close(connection)
             raise
         return cls(connection, lock)
 
