@@ -18,6 +18,8 @@ from tests.simulation.ground import JOURNAL, VAULT
 __all__ = ["COMMITTED", "Lease", "Luck", "SimulatedRows", "SimulatedStore", "SimulatedVault", "open_store"]
 
 LEASE_SECONDS = 3.0
+# How long after its lease a process that stopped in a transaction is left in it.
+GRACE_SECONDS = 0.5
 # A commit that took effect and is reported as failed: its outcome is unknown.
 COMMITTED = "commit, after it took effect"
 
@@ -35,6 +37,7 @@ class Lease:
         self.fence = 0
         self.until = 0.0
         self.locked_by: str | None = None
+        self.cuts: dict[str, Callable[[], None]] = {}
 
     @property
     def is_free(self) -> bool:
@@ -73,8 +76,13 @@ class Lease:
             self.holder, self.until = None, self.now
 
     def _free(self, holder: str) -> None:
-        if self.locked_by not in {None, holder}:
+        if self.locked_by is None or self.locked_by == holder:
+            return
+        if self.now < self.until + GRACE_SECONDS:
             raise StoreFailed(f"{self.locked_by} is in a transaction")
+        # Whoever wants the role ends the connection of a predecessor that stopped in the middle of a group.
+        self.cuts[self.locked_by]()
+        self.locked_by = None
 
 
 class Luck:
@@ -123,7 +131,9 @@ class SimulatedStore:
     def __init__(self, inner: SqliteStore, lease: Lease, holder: str, luck: Luck) -> None:
         self._inner, self._lease, self._holder, self._luck = inner, lease, holder, luck
         self._fence: int | None = None
+        self._broken = False
         self.alive = True
+        lease.cuts[holder] = self._cut
 
     def take(self, tenants: Iterable[str]) -> None:
         self._luck.try_("take")
@@ -140,13 +150,23 @@ class SimulatedStore:
 
         def guarded(*args: Any) -> Any:
             self._luck.try_(name)
+            self._check()
             return operation(*args)
 
         setattr(self, name, guarded)
         return guarded
 
+    def _cut(self) -> None:
+        self._inner.rollback()
+        self._broken = True
+
+    def _check(self) -> None:
+        if self._broken:
+            raise StoreFailed("the connection was ended")
+
     def begin(self, tenants: Iterable[str] | None = None) -> None:
         self._luck.try_("begin")
+        self._broken = False
         try:
             self._lease.enter(self._holder, self._fence)
         except RoleLost:
@@ -160,14 +180,19 @@ class SimulatedStore:
 
     def commit(self) -> None:
         self._luck.try_("commit")
+        self._check()
         self._inner.commit()
         self._lease.leave(self._holder)
         self._luck.try_(COMMITTED)
 
     def rollback(self) -> None:
-        self._luck.try_("rollback")
-        self._inner.rollback()
-        self._lease.leave(self._holder)
+        # However it fails, the transaction ends: a connection that breaks takes it along.
+        try:
+            self._luck.try_("rollback")
+        finally:
+            self._broken = False
+            self._inner.rollback()
+            self._lease.leave(self._holder)
 
     def purge(self) -> bool:
         self._luck.try_("purge")
