@@ -187,6 +187,8 @@ class Crowd:
     done: int = 0
     loans: list[tuple[str, int]] = field(default_factory=list)
     answers: list[dict[str, Any]] = field(default_factory=list)
+    # Why the last draw of each person through each partner was refused.
+    ended: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     up: asyncio.Event = field(default_factory=asyncio.Event)
     _server: Any = None
 
@@ -262,5 +264,6 @@ class Crowd:
         """Draw on one line through one partner until that is refused."""
         line = self.lender.lines[number]
         partner = self.lender.partners[(number + shift) % len(self.lender.partners)]
-        while (await sender.draw(line, partner, FILL_MINOR))["outcome"] == "release":
+        while (told := await sender.draw(line, partner, FILL_MINOR))["outcome"] == "release":
             pass
+        self.ended[line.person_id, partner] = {reason["code"] for reason in told["reasons"]}
