@@ -20,7 +20,7 @@ from tests.app.crowd import Child, request
 CAP_MINOR = 2_000_000
 LINE_MINOR = 15_000_000
 FILL_MINOR = 50_000
-PRODUCTS = {"product/instalment": 80 * CAP_MINOR, "product/bullet": CAP_MINOR}
+PRODUCTS = {"product/instalment": 1_000 * CAP_MINOR, "product/bullet": CAP_MINOR}
 FIRST_DAY = date(2026, 1, 5)
 DAYS_MOST = 20  # nobody falls into arrears within these, who could then draw no more
 SETTINGS = {"reservation_days": 1, "future_days_most": 36_500, "lease_seconds": 0.5}
