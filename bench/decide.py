@@ -32,24 +32,12 @@ import msgspec
 
 from bench.harness import Case, run, say
 from bench.journal import RawWriter
+from tests.applicants import BUREAU, FIELDS
 
 SERVER_CORE, CLIENT_CORE = 0, (os.cpu_count() or 2) - 1
 DECISIONS = {1: 200, 16: 600, 64: 1_500}
 # A thousand durable decisions in a second of one core at 64 clients would be about this ratio.
 GOALS = {1: 0.5, 16: 0.75, 64: 0.75}
-FIELDS = {
-    "income_month_minor": 1_500_000,
-    "employment": "salaried",
-    "months_employed": 60,
-    "housing": "own",
-    "rent_month_minor": 0,
-    "debt_month_minor": 50_000,
-    "age_years": 36,
-    "dependents": 1,
-}
-BUREAU = {"bureau_score": 760, "bureau_inquiries_6m": 1, "bureau_worst_dpd_24m": 0, "bureau_open_loans": 1}
-
-
 # ---- clients
 
 

@@ -26,6 +26,7 @@ from typing import Any
 import apsw
 
 from bench.harness import Case, run
+from obligor.app.service import WallClock
 from obligor.events import AlertRaised
 from obligor.journal import (
     Accepted,
@@ -40,6 +41,7 @@ from obligor.journal import (
     PostgresVault,
     Registry,
     SqliteBackend,
+    SystemEntropy,
     Vault,
 )
 from obligor.journal import queries as q
@@ -56,25 +58,9 @@ SIGNER = Signer("bench.example", bytes(range(32)))
 EVIDENCE = {f"k{n}": "v" * 200 for n in range(4)}
 
 
-class Wall:
-    """The machine's clock."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-
-class Chance:
-    """Bytes that cost nothing."""
-
-    def bytes(self, n: int) -> bytes:
-        import os
-
-        return os.urandom(n)
-
-
 def commands(count: int) -> list[Command]:
     """Transactions about some hundred persons, each different."""
-    chance, now = Chance(), datetime.now(UTC)
+    chance, now = SystemEntropy(), datetime.now(UTC)
     made = []
     for number in range(count):
         person = f"person-{number % PERSONS}"
@@ -162,7 +148,7 @@ def drive(submit: Callable[[Any], Future[Any]], work: Sequence[Any]) -> float:
 
 @contextlib.contextmanager
 def journal(backend: Backend, vault: Vault) -> Iterator[Journal]:
-    opened = Journal.open(backend, registry(), vault, SIGNER, Wall(), Chance())
+    opened = Journal.open(backend, registry(), vault, SIGNER, WallClock(), SystemEntropy())
     try:
         yield opened
     finally:

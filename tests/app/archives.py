@@ -13,7 +13,8 @@ from obligor.app.backup_manifest import Manifest, VaultManifest, need_manifest
 from obligor.app.backup_restore import restore
 from obligor.app.backup_vault import archived_keys
 from obligor.app.backup_verify import verify
-from tests.app.conftest import BUREAU, FIELDS, Lender, application
+from tests.app.conftest import Lender, application
+from tests.applicants import BUREAU, FIELDS
 
 FACTS = {**FIELDS, **BUREAU}
 _numbers = itertools.count()

@@ -14,8 +14,9 @@ from obligor.app.activation import use_model
 from obligor.app.seat import open_service
 from obligor.app.service_protocol import SCOPES, Principal
 from obligor.app.settings import load
-from tests.app.conftest import BUREAU, FIELDS, application
+from tests.app.conftest import application
 from tests.app.crowd import Child, request
+from tests.applicants import BUREAU, FIELDS
 
 CAP_MINOR = 2_000_000
 LINE_MINOR = 15_000_000

@@ -15,6 +15,7 @@ from obligor.app.settings import Settings
 from obligor.cli.playing.scorecard import from_world
 from obligor.web import create_app, server_config
 from obligor.world import World
+from tests.applicants import FIELDS
 
 
 @pytest.fixture(scope="session")
@@ -95,24 +96,6 @@ class Lender:
 
     def postings_sum(self):
         return self.get("/v1/summary")["postings_sum_minor"]
-
-
-FIELDS = {
-    "income_month_minor": 1_500_000,
-    "employment": "salaried",
-    "months_employed": 60,
-    "housing": "own",
-    "rent_month_minor": 0,
-    "debt_month_minor": 50_000,
-    "age_years": 36,
-    "dependents": 1,
-}
-BUREAU = {
-    "bureau_score": 760,
-    "bureau_inquiries_6m": 1,
-    "bureau_worst_dpd_24m": 0,
-    "bureau_open_loans": 1,
-}
 
 
 def application(**changes):

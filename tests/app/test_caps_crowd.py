@@ -17,8 +17,8 @@ from obligor.events import (
     LoanDisbursed,
 )
 from tests.app.capped import CAP_MINOR, FILL_MINOR, Crowd, founded
-from tests.app.conftest import BUREAU, FIELDS
 from tests.app.test_crowds import drawable
+from tests.applicants import BUREAU, FIELDS
 from tests.simulation.model_money import Caps
 from tests.simulation.violation import Violated
 

@@ -8,7 +8,7 @@ from obligor import decision
 from obligor.app.artifacts import Artifacts
 from obligor.journal.schema import FILE
 from obligor.kernel import Corrupted
-from tests.app.conftest import BUREAU, FIELDS
+from tests.applicants import BUREAU, FIELDS
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.app.conftest import BUREAU, application, either_store
+from tests.app.conftest import application, either_store
+from tests.applicants import BUREAU
 
 store = either_store
 

@@ -7,7 +7,8 @@ from obligor.app.settings import Settings
 from obligor.cli.rebuild import digests
 from obligor.events import FieldClass, body_type, classes_of
 from obligor.proof import verify_receipt
-from tests.app.conftest import BUREAU, FIELDS, either_store
+from tests.app.conftest import either_store
+from tests.applicants import BUREAU, FIELDS
 
 store = either_store
 

@@ -1,7 +1,8 @@
 """What a decision recorded is what the journal says: features at its place, headroom, versions."""
 
 from obligor.features import History
-from tests.app.conftest import BUREAU, FIELDS, either_store
+from tests.app.conftest import either_store
+from tests.applicants import BUREAU, FIELDS
 
 store = either_store
 

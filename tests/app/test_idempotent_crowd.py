@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from tests.app.conftest import BUREAU, FIELDS, application, either_store
+from tests.app.conftest import application, either_store
 from tests.app.crowd import bursts, request
+from tests.applicants import BUREAU, FIELDS
 
 CROWD = 64
 store = either_store

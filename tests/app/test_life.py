@@ -4,7 +4,8 @@ import socket
 from datetime import date, timedelta
 
 from obligor.proof import verify_receipt
-from tests.app.conftest import BUREAU, either_store
+from tests.app.conftest import either_store
+from tests.applicants import BUREAU
 
 store = either_store
 

@@ -10,7 +10,7 @@ import pytest
 from obligor.app.metrics import CAPS_MOST, Metrics, Standing
 from obligor.journal import Command
 from obligor.kernel import Unavailable
-from tests.app.conftest import BUREAU, FIELDS
+from tests.applicants import BUREAU, FIELDS
 
 ON_BOTH = pytest.mark.parametrize("store", ["sqlite", "postgresql"], indirect=True)
 

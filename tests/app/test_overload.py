@@ -10,8 +10,9 @@ import json
 import httpx
 import pytest
 
-from tests.app.conftest import BUREAU, FIELDS, application
+from tests.app.conftest import application
 from tests.app.crowd import Child, closed_loop, open_loop, request
+from tests.applicants import BUREAU, FIELDS
 
 CLIENTS = 48
 # An answer that comes later is worth nothing to whoever asked.

@@ -7,7 +7,7 @@ import copy
 import re
 from datetime import UTC, datetime
 
-from tests.app.conftest import BUREAU, FIELDS
+from tests.applicants import BUREAU, FIELDS
 from tests.contract.stock import DAY
 
 LATEST = "2026-08-01"

@@ -4,7 +4,8 @@ import itertools
 import json
 from datetime import date, timedelta
 
-from tests.app.conftest import BUREAU, FIELDS, application
+from tests.app.conftest import application
+from tests.applicants import BUREAU, FIELDS
 
 DAY = "2026-01-05"
 ALERTS_AT_ONCE = 20

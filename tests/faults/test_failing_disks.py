@@ -159,6 +159,7 @@ def test_what_a_failed_sync_left_behind_is_not_trusted_after_a_power_cut(tmp_pat
     """The system takes pages for clean whose sync has failed: a later sync does not write them."""
     only = {"sync": apsw.SQLITE_IOERR_FSYNC}
     luck = random.Random(5)
+    held = 0
     for first in range(step // 2, _operations(tmp_path / "sound", only), step):
         life = Life(tmp_path / str(first) / "data", Fault(only, first, ONCE))
         if not life.opened:
@@ -169,6 +170,8 @@ def test_what_a_failed_sync_left_behind_is_not_trusted_after_a_power_cut(tmp_pat
                 directory.mkdir()
                 rebuild(life.disk.after_cut(life.open, luck), directory, luck)
                 life.hold(directory)
+                held += 1
+    assert held > 0, "no life was opened, so no cut was tried"
 
 
 def test_an_acknowledgement_before_the_commit_is_found(

@@ -10,7 +10,8 @@ import pytest
 
 from obligor.proof import verify_receipt
 from obligor.web.wording import Words
-from tests.app.conftest import BUREAU, Lender, scorecard  # noqa: F401  a fixture
+from tests.app.conftest import Lender, scorecard  # noqa: F401  a fixture
+from tests.applicants import BUREAU
 from tests.journeys.looks import barriers, keep, overflow
 
 pytestmark = pytest.mark.browser

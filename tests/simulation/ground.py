@@ -30,10 +30,8 @@ from obligor.proof import Signer
 from obligor.world import World as Past
 
 __all__ = [
-    "BUREAU",
     "DOCUMENT",
     "EVERYTHING",
-    "FIELDS",
     "JOURNAL",
     "LINE_MINOR",
     "SECRET",
@@ -57,17 +55,6 @@ LINE_MINOR = 1_200_000
 DOCUMENT = "cd" * 32
 # Stands for whatever names a person: it is in no file in the clear.
 SECRET = "Zhang-Secret"
-FIELDS = {
-    "income_month_minor": 1_500_000,
-    "employment": "salaried",
-    "months_employed": 60,
-    "housing": "own",
-    "rent_month_minor": 0,
-    "debt_month_minor": 50_000,
-    "age_years": 36,
-    "dependents": 1,
-}
-BUREAU = {"bureau_score": 760, "bureau_inquiries_6m": 1, "bureau_worst_dpd_24m": 0, "bureau_open_loans": 1}
 
 
 class SimulatedClock:

@@ -7,9 +7,10 @@ from collections.abc import Generator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from tests.applicants import BUREAU, FIELDS
 from tests.simulation.attempts import Attempt
 from tests.simulation.clients import Client, Reply, Script
-from tests.simulation.ground import BUREAU, DOCUMENT, FIELDS, Line, application
+from tests.simulation.ground import DOCUMENT, Line, application
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

@@ -19,6 +19,7 @@ from obligor.web.openapi import describe
 from obligor.web.quota import ADDRESSES_MOST, Bucket, Quotas
 from tests.web.conftest import APPLICATION
 from tests.web.fake_more import FakeService
+from tests.web.stuck import Stuck
 from tests.web.test_writes import EVENT, is_problem, post
 
 POLICY = re.compile(r'"(\w+)";q=(\d+);w=60')
@@ -293,19 +294,6 @@ def test_a_quota_of_nothing_is_no_limit():
         answer = client.get("/v1/decisions")
         assert answer.status_code == 200
         assert "ratelimit" not in answer.headers
-
-
-class Stuck(FakeService):
-    """A service whose writer has stopped for now."""
-
-    def __init__(self):
-        super().__init__()
-        self.waiting = []
-
-    def submit(self, principal, kind, payload, idempotency):
-        future = Future()
-        self.waiting.append(future)
-        return future
 
 
 def scope_of(method, path, kind):

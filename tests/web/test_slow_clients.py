@@ -7,7 +7,6 @@ import socket
 import statistics
 import threading
 import time
-from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from obligor.web import create_app, server_config
 from obligor.web.connection import DEAF_SECONDS
 from obligor.web.load import BUSY
 from tests.web.fake_more import FakeService
+from tests.web.stuck import Stuck
 
 CROWD = 200
 TIMES = {
@@ -349,49 +349,40 @@ def test_of_too_many_connections_those_that_waited_longest_without_a_request_hav
             connection.close()
 
 
-class Stuck(FakeService):
-    """A service whose writer has stopped for now."""
-
-    def __init__(self):
-        super().__init__()
-        self.waiting = []
-
-    def submit(self, principal, kind, payload, idempotency):
-        future = Future()
-        self.waiting.append(future)
-        return future
-
-
 BODY = b'{"a": 1}'
 WRITE = POST.replace(b"5000", b"%d" % len(BODY)) + b"\r\n" + BODY
 
 
+@contextlib.contextmanager
+def occupied(server, service, count):
+    """So many requests in progress; at the end each of them is answered."""
+    busy = [server.connect() for _ in range(count)]
+    for connection in busy:
+        connection.sendall(WRITE)
+    while len(service.waiting) < count:
+        time.sleep(0.01)
+    yield
+    for future in service.waiting:
+        future.set_result(Reply(201, b"{}"))
+    for connection in busy:
+        assert answer(connection)[0] == 201
+        connection.close()
+
+
 def test_when_every_connection_has_a_request_in_progress_the_next_hears_503():
     service = Stuck()
-    with Server(service, connections_most=10) as server:
-        busy = [server.connect() for _ in range(10)]
-        for connection in busy:
-            connection.sendall(WRITE)
-        while len(service.waiting) < 10:
-            time.sleep(0.01)
-        with server.connect() as late:
-            status, body = answer(late)
-            assert (status, json.loads(body)["code"]) == (503, "overloaded")
-        for future in service.waiting:
-            future.set_result(Reply(201, b"{}"))
-        for connection in busy:
-            assert answer(connection)[0] == 201
-            connection.close()
+    with (
+        Server(service, connections_most=10) as server,
+        occupied(server, service, 10),
+        server.connect() as late,
+    ):
+        status, body = answer(late)
+        assert (status, json.loads(body)["code"]) == (503, "overloaded")
 
 
 def test_a_refused_body_is_passed_over_and_the_connection_goes_on():
     service = Stuck()
-    with Server(service, requests_most=BUSY, idle_seconds=30.0) as server:
-        busy = [server.connect() for _ in range(BUSY)]
-        for connection in busy:
-            connection.sendall(WRITE)
-        while len(service.waiting) < BUSY:
-            time.sleep(0.01)
+    with Server(service, requests_most=BUSY, idle_seconds=30.0) as server, occupied(server, service, BUSY):
         with server.connect() as late:
             for _ in range(3):
                 late.sendall(WRITE)
@@ -408,11 +399,6 @@ def test_a_refused_body_is_passed_over_and_the_connection_goes_on():
                 got += more
             assert got.count(b"HTTP/1.1 503") == 2
         assert server.app.gate.writes.refused == 5
-        for future in service.waiting:
-            future.set_result(Reply(201, b"{}"))
-        for connection in busy:
-            assert answer(connection)[0] == 201
-            connection.close()
 
 
 def test_who_asks_again_at_once_is_heard_only_after_a_moment():

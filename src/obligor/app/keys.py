@@ -18,7 +18,7 @@ import msgspec
 from obligor.app.service_protocol import SCOPES, Principal
 from obligor.kernel import Conflict, InvalidInput, NotFound, decode
 
-__all__ = ["KeyRecord", "Keys"]
+__all__ = ["Admits", "KeyRecord", "Keys"]
 
 TICKET_SECONDS = 3600
 PREFIX = "obl_"
@@ -167,6 +167,24 @@ class Keys:
             os.fsync(out.fileno())
         staging.rename(self._path)
         self._take(records, self._path.stat())
+
+
+class Admits:
+    """What every kind of server does alike: it asks its keys who somebody is."""
+
+    keys: Keys
+
+    def authenticate(self, token: str) -> Principal | None:
+        """Whose API key this is."""
+        return self.keys.authenticate(token)
+
+    def redeem_ticket(self, ticket: str) -> Principal | None:
+        """Whose ticket this is; it works once."""
+        return self.keys.redeem(ticket)
+
+    def still_valid(self, principal: Principal) -> bool:
+        """Whether who signed in earlier may go on."""
+        return self.keys.still_valid(principal)
 
 
 CONSOLE = "console"

@@ -16,6 +16,7 @@ import msgspec
 from obligor.app import activation, registry
 from obligor.app.call import Means
 from obligor.app.kept import Kept
+from obligor.app.keys import Admits
 from obligor.app.memories import Book
 from obligor.app.places import journal_of, key_file, signing_file, vault_of
 from obligor.app.processors import CloseMonitor, FundsMonitor, Processor, Watch
@@ -86,7 +87,7 @@ class OsEntropy:
             return self._block[self._used - n : self._used]
 
 
-class Service(Queries):
+class Service(Admits, Queries):
     """One lender's system over a data directory. Writes go through the journal; questions read beside it."""
 
     def __init__(
@@ -177,18 +178,6 @@ class Service(Queries):
         """Take nothing more, finish what was taken, let go of the files."""
         self.journal.close()
         self._vault.close()
-
-    def authenticate(self, token: str) -> Principal | None:
-        """Whose API key this is."""
-        return self.keys.authenticate(token)
-
-    def redeem_ticket(self, ticket: str) -> Principal | None:
-        """Whose ticket this is; it works once."""
-        return self.keys.redeem(ticket)
-
-    def still_valid(self, principal: Principal) -> bool:
-        """Whether who signed in earlier may go on."""
-        return self.keys.still_valid(principal)
 
     def submit(
         self, principal: Principal, kind: str, payload: dict[str, Any], idempotency: Idempotency | None

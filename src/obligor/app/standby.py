@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from obligor.app.kept import Kept
+from obligor.app.keys import Admits
 from obligor.app.opened import Opened
 from obligor.app.queries import Queries
 from obligor.app.service_protocol import Check, Idempotency, Principal, Reply
@@ -24,7 +25,7 @@ __all__ = ["Standby"]
 REFUSAL = "another server writes this tenant's journal; send it there, or here again in a moment"
 
 
-class Standby(Queries):
+class Standby(Admits, Queries):
     """Answers every question from what is committed, and refuses to write."""
 
     def __init__(self, directory: Path, settings: Settings, kept: Kept) -> None:
@@ -46,18 +47,6 @@ class Standby(Queries):
     def close(self) -> None:
         """Let go of the connections."""
         self._opened.close()
-
-    def authenticate(self, token: str) -> Principal | None:
-        """Whose API key this is."""
-        return self.keys.authenticate(token)
-
-    def redeem_ticket(self, ticket: str) -> Principal | None:
-        """Whose ticket this is; it works once."""
-        return self.keys.redeem(ticket)
-
-    def still_valid(self, principal: Principal) -> bool:
-        """Whether who signed in earlier may go on."""
-        return self.keys.still_valid(principal)
 
     def submit(
         self,

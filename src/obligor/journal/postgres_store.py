@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 from psycopg import pq, sql
 
+from obligor.journal import paging
 from obligor.journal import queries as q
 from obligor.journal.dialect import postgres_sql
 from obligor.journal.postgres import OUR_FAULT, Connection, failing, fetch
@@ -193,25 +194,11 @@ class PostgresStore:
 
     def events(self, tenant: str, start: int, stop: int) -> Iterator[EventRow]:
         """Read in pages, so that memory is bounded."""
-        while start < stop:
-            page = [EventRow(*row) for row in self._all(q.EVENTS, (tenant, start, stop, q.PAGE))]
-            yield from page
-            if len(page) < q.PAGE:
-                return
-            start = page[-1].known_seq + 1
+        return paging.events(self._rows, tenant, start, stop)
 
     def stream(self, tenant: str, stream: str, before: int | None = None) -> Iterator[EventRow]:
         """Read in pages, so that memory is bounded."""
-        version = 0
-        while True:
-            page = [EventRow(*row) for row in self._all(q.STREAM, (tenant, stream, version, q.PAGE))]
-            for row in page:
-                if before is not None and row.known_seq >= before:
-                    return
-                yield row
-            if len(page) < q.PAGE:
-                return
-            version = page[-1].stream_version
+        return paging.stream(self._rows, tenant, stream, before)
 
     def stream_version(self, tenant: str, stream: str) -> int:
         """The last version, 0 if there is none."""
@@ -342,6 +329,9 @@ class PostgresStore:
         cursor = self._connected().cursor(binary=True)
         cursor.execute(postgres_sql(sql)[0], values)
         return cursor.fetchall() if cursor.description else []
+
+    def _rows(self, sql: str, values: Sequence[Any]) -> list[EventRow]:
+        return [EventRow(*row) for row in self._all(sql, values)]
 
     def _value(self, sql: str, values: Sequence[Any]) -> Any:
         rows = self._all(sql, values)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from obligor.journal import paging
 from obligor.journal import queries as q
 from obligor.journal.dialect import postgres_sql
 from obligor.journal.postgres import Connection
@@ -12,7 +13,7 @@ from obligor.journal.postgres_arrays import columns
 from obligor.journal.store import Batch
 from obligor.journal.types import Statement
 
-__all__ = ["runs", "write_rows", "write_statements"]
+__all__ = ["write_rows", "write_statements"]
 
 # Up to here a group's events go as arrays, all in one statement; beyond, copying them costs less.
 ARRAY_ROWS = 200
@@ -100,7 +101,7 @@ def write_statements(connection: Connection, statements: Iterable[Statement]) ->
         psycopg.Error: one of them is wrong, or could not be run.
     """
     # Whoever makes the statements may read meanwhile: they are made before anything is sent.
-    work = [(postgres_sql(sql)[0], rows) for sql, rows in runs(statements)]
+    work = [(postgres_sql(sql)[0], rows) for sql, rows in paging.runs(statements)]
     if not work:
         return
     with connection.pipeline():
@@ -110,20 +111,6 @@ def write_statements(connection: Connection, statements: Iterable[Statement]) ->
                 cursor.executemany(sql, rows)
             else:
                 cursor.execute(sql, rows[0])
-
-
-def runs(statements: Iterable[Statement]) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
-    """Equal statements that follow each other, together."""
-    current: str | None = None
-    rows: list[tuple[Any, ...]] = []
-    for sql, values in statements:
-        if sql != current:
-            if current is not None:
-                yield current, rows
-            current, rows = sql, []
-        rows.append(values)
-    if current is not None:
-        yield current, rows
 
 
 def _copy(connection: Connection, table: _Table, rows: Sequence[Sequence[Any]]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import apsw
 
+from obligor.journal import paging
 from obligor.journal import queries as q
 from obligor.journal.migrations import upgrade
 from obligor.journal.schema import FILE, SCHEMA, VERSION
@@ -150,7 +151,7 @@ class SqliteStore:
             WrongStatement: SQLite does not accept one.
         """
         try:
-            for sql, rows in _runs(statements):
+            for sql, rows in paging.runs(statements):
                 self._connection.executemany(sql, rows).fetchall()
         except OUR_FAULT as error:
             raise WrongStatement(f"a projection's statement fails: {error}") from error
@@ -172,25 +173,11 @@ class SqliteStore:
 
     def events(self, tenant: str, start: int, stop: int) -> Iterator[EventRow]:
         """Read in pages, so that no statement stays open."""
-        while start < stop:
-            page = self._rows(q.EVENTS, (tenant, start, stop, q.PAGE))
-            yield from page
-            if len(page) < q.PAGE:
-                return
-            start = page[-1].known_seq + 1
+        return paging.events(self._rows, tenant, start, stop)
 
     def stream(self, tenant: str, stream: str, before: int | None = None) -> Iterator[EventRow]:
         """Read in pages, so that no statement stays open."""
-        version = 0
-        while True:
-            page = self._rows(q.STREAM, (tenant, stream, version, q.PAGE))
-            for row in page:
-                if before is not None and row.known_seq >= before:
-                    return
-                yield row
-            if len(page) < q.PAGE:
-                return
-            version = page[-1].stream_version
+        return paging.stream(self._rows, tenant, stream, before)
 
     @fetch
     def stream_version(self, tenant: str, stream: str) -> int:
@@ -323,16 +310,3 @@ class SqliteStore:
     def _value(self, sql: str, values: tuple[Any, ...]) -> Any:
         row = self._execute(sql, values).fetchone()
         return row[0] if row else None
-
-
-def _runs(statements: Iterable[Statement]) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
-    current: str | None = None
-    rows: list[tuple[Any, ...]] = []
-    for sql, values in statements:
-        if sql != current:
-            if current is not None:
-                yield current, rows
-            current, rows = sql, []
-        rows.append(values)
-    if current is not None:
-        yield current, rows
