@@ -28,6 +28,7 @@ from obligor.funds import Classes, load_classes
 from obligor.journal import load_signer
 from obligor.proof import Signer
 from obligor.world import World as Past
+from tests.applicants import BUREAU, FIELDS
 
 __all__ = [
     "DOCUMENT",
