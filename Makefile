@@ -60,6 +60,12 @@ $(OK)-bench: requirements/bench.txt $(OK)-run
 	@sh tools/install.sh $(VENV) $< >&2
 	@touch $@
 
+# One peer of `make bench B=features` lives apart; see pyproject.toml.
+$(OK)-feast: requirements/feast.txt $(OK)-uv
+	@$(BIN)/python tools/venv.py $(VENV)-feast >&2
+	@$(UV) pip install --quiet --system-certs --python $(VENV)-feast/bin/python --require-hashes -r $< >&2
+	@touch $@
+
 $(OK)-editable: pyproject.toml $(OK)-run
 	@$(UV) pip install --quiet --python $(BIN)/python --offline --no-deps --no-build-isolation --editable . >&2
 	@touch $@
@@ -96,7 +102,7 @@ bench:
 	    "There are:" $$(ls bench 2>/dev/null | sed -n 's/^\([a-z][a-z0-9_]*\)\.py$$/\1/p' | grep . || echo none yet) >&2; \
 	  exit 2; \
 	fi
-	@$(MAKE) $(OK)-bench $(OK)-editable >&2
+	@$(MAKE) $(OK)-bench $(OK)-editable $(if $(filter features,$(B)),$(OK)-feast) >&2
 	@exec $(BIN)/python -m bench.$(B)
 
 story:
@@ -110,8 +116,9 @@ lock: $(OK)-uv
 	$(LOCK) pyproject.toml --group build -o requirements/run.txt
 	$(LOCK) pyproject.toml --extra postgres --extra otel --group build --group test -c requirements/run.txt -o requirements/test.txt
 	$(LOCK) pyproject.toml --extra postgres --group build --group bench -c requirements/test.txt -o requirements/bench.txt
+	$(LOCK) --group feast -o requirements/feast.txt
 
 clean:
-	rm -rf $(VENV) node_modules src/obligor/web/static/vendor build dist \
+	rm -rf $(VENV) $(VENV)-feast node_modules src/obligor/web/static/vendor build dist \
 	  .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests tools $(wildcard bench) -name __pycache__ -type d -prune -exec rm -rf {} +
