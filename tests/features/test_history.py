@@ -4,16 +4,22 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from obligor.events import LoanClosed
+from obligor.events import AccountOpened
 from obligor.features import History
-from obligor.kernel import InvalidInput, InvariantBroken
+from obligor.kernel import InvalidInput, InvariantBroken, Malformed
 from tests.features.samples import (
     DAY,
     NOW,
     PERSON,
     application,
+    classed,
+    closed,
     device,
+    disbursed,
     event,
+    fee,
+    lending,
+    life,
     repayment,
     repayment_reversed,
     starter,
@@ -143,7 +149,7 @@ def test_an_event_about_somebody_else_is_a_broken_promise():
 
 def test_events_that_say_nothing_of_the_person_give_no_row():
     history = History(PERSON)
-    assert not history.add(event(0, NOW, LoanClosed(loan_id="l", closed_on=NOW.date(), why="paid")))
+    assert not history.add(event(0, NOW, AccountOpened(account_id="a", person_id=PERSON, currency="CNY")))
     assert not history.add(event(1, NOW, transfer(1, direction=None)))
     assert len(history) == 0
 
@@ -182,3 +188,91 @@ def test_the_packed_rows_cannot_be_written_through_their_public_face():
     with pytest.raises(ValueError, match="read-only"):
         history.rows["amount_minor"][0] = 1
     assert history.rows["amount_minor"].tolist() == [100]
+
+
+def lent(history: History, known_upto: int, as_of: datetime = NOW) -> dict[str, int | None]:
+    return lending().compute(history, as_of, known_upto, "CNY")
+
+
+def test_an_instalment_is_due_from_its_day_on_and_not_before():
+    history = History.from_events(
+        [event(0, NOW - DAY * 100, disbursed("l", (NOW - DAY * 100).date(), 12, 500))]
+    )
+    due = NOW.replace(hour=0) - DAY * 100 + DAY * 60  # noon is when it was paid out, midnight when it is due
+    assert lent(history, 1, due - timedelta(microseconds=1))["instalments_due_90d"] == 1
+    assert lent(history, 1, due)["instalments_due_90d"] == 2
+    assert lent(history, 1)["shortfall_90d_minor"] == 3 * 500
+    assert lent(history, 0)["shortfall_90d_minor"] == 0
+
+
+def test_payments_are_measured_against_what_was_due():
+    history = History.from_events(
+        [
+            event(0, NOW - DAY * 100, disbursed("l", (NOW - DAY * 100).date(), 12, 500)),
+            event(1, NOW - DAY * 69, repayment(500)),
+            event(2, NOW - DAY * 20, repayment(250)),
+        ]
+    )
+    got = lent(history, 3)
+    assert got["paid_to_due_90d_bp"] == 5_000
+    assert got["shortfall_90d_minor"] == 750
+    assert got["payments_to_instalments_365d_bp"] == 6_667
+
+
+def test_after_a_loan_closed_its_later_instalments_are_not_due_once_that_is_known():
+    day = (NOW - DAY * 100).date()
+    events = [
+        event(0, NOW - DAY * 100, disbursed("l", day, 12, 500)),
+        event(1, NOW - DAY * 100, disbursed("m", day, 12, 30)),
+        event(2, NOW - DAY * 50, closed("l", (NOW - DAY * 50).date())),
+    ]
+    for order in (events, events[::-1]):
+        history = History.from_events(order)
+        # Of the one that closed, what was due before is due; of the other, all three.
+        assert lent(history, 3)["shortfall_90d_minor"] == 500 + 3 * 30
+        assert lent(history, 2)["shortfall_90d_minor"] == 3 * 500 + 3 * 30
+
+
+def test_fees_and_changes_of_class_are_seen():
+    history = History.from_events(
+        [
+            event(0, NOW - DAY * 40, classed(31)),
+            event(1, NOW - DAY * 39, fee(900)),
+            event(2, NOW - DAY * 10, classed(0, "normal")),
+        ]
+    )
+    got = lent(history, 3)
+    assert (got["dpd_max_90d"], got["dpd_last"], got["downgrades_365d"]) == (31, 0, 1)
+    assert (got["days_since_arrears"], got["late_fees_365d"]) == (40, 1)
+
+
+def test_a_packed_history_is_the_same_history_and_goes_on():
+    events = life(11, 80)
+    history = History.from_events(events[:50], PERSON)
+    again = History.unpack(history.pack())
+    assert again.records() == history.records()
+    for more in events[50:]:
+        assert again.add(more) == history.add(more)
+    assert again.records() == history.records()
+    assert again.pack() == history.pack()
+    assert again.person == PERSON
+    assert again.add(events[60]) is False
+
+
+def test_an_empty_history_can_be_packed():
+    again = History.unpack(History(PERSON).pack())
+    assert (len(again), again.person) == (0, PERSON)
+    assert again.add(event(0, NOW, transfer(7)))
+
+
+@pytest.mark.parametrize("wrong", [b"", b"{}", b"\x97\x01", History(PERSON).pack()[:-1]])
+def test_bytes_that_are_no_history_are_refused(wrong):
+    with pytest.raises(Malformed):
+        History.unpack(wrong)
+
+
+def test_a_history_of_another_layout_is_refused():
+    packed = History(PERSON).pack()
+    assert packed[:2] == b"\x98\x01"
+    with pytest.raises(Malformed, match="layout 2"):
+        History.unpack(packed[:1] + b"\x02" + packed[2:])

@@ -36,10 +36,10 @@ def disagreements(catalogue: Catalogue) -> int:
 @pytest.mark.parametrize(
     ("sound", "broken"),
     [
-        ("rows[i].known_seq < known_upto", "rows[i].known_seq <= known_upto"),
-        ("rows[i].until_seq >= known_upto", "True"),
+        ("row.known_seq < known_upto", "row.known_seq <= known_upto"),
+        ("row.until_seq >= known_upto", "True"),
         ("as_of - 90 * DAY", "as_of - 89 * DAY"),
-        ("rows[i].currency == currency", "True"),
+        ("row.currency == currency", "True"),
         ("seen[0, key] = mark", "pass"),
     ],
 )
@@ -59,7 +59,7 @@ def test_many_features_are_split_over_several_functions():
     kernel = wide().kernel
     assert len(wide().names) > PER_FUNCTION
     assert len(kernel.functions) == 2
-    assert kernel.text.count("@njit(SIGNATURE, cache=True") == 2
+    assert kernel.text.count("@njit(WALK, cache=True") == 2
 
 
 def test_the_text_is_a_function_of_the_declarations():
@@ -81,7 +81,7 @@ from pathlib import Path
 from obligor.features import load
 catalogue = load("packs/features/starter.yaml", cache_dir=Path({str(cache)!r}))
 catalogue.warm()
-stats = catalogue._walks[0].stats
+stats = catalogue.built.walks[0].stats
 print(sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

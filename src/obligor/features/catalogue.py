@@ -15,7 +15,7 @@ import numpy as np
 import yaml
 from msgspec import Meta
 
-from obligor.features.build import Walk, build, default_cache
+from obligor.features.build import Built, Place, build, build_place, default_cache
 from obligor.features.declaration import Feature
 from obligor.features.emit_kernel import NULL, Kernel, emit
 from obligor.features.emit_oracle import Oracle, emit_oracle, load_oracle
@@ -54,7 +54,11 @@ class Catalogue:
         self.features: Mapping[str, Feature] = dict(features)
         self.names: tuple[str, ...] = tuple(features)
         self.sha256 = digest(
-            {"name": name, "version": version, "features": [[key, value] for key, value in features.items()]}
+            {
+                "name": name,
+                "version": version,
+                "features": [[key, feature.declared()] for key, feature in features.items()],
+            }
         )
         self._cache_dir = cache_dir
         self._nullable = tuple(key for key, feature in features.items() if feature.empty is None)
@@ -65,8 +69,22 @@ class Catalogue:
         return emit(self.features)
 
     @cached_property
-    def _walks(self) -> tuple[Walk, ...]:
+    def built(self) -> Built:
+        """The compiled kernel set.
+
+        Raises:
+            Unavailable: the cache directory cannot be written to.
+        """
         return build(self.kernel, self._cache_dir or default_cache())
+
+    @cached_property
+    def place(self) -> Place:
+        """The compiled function that makes rows out of a table's columns.
+
+        Raises:
+            Unavailable: the cache directory cannot be written to.
+        """
+        return build_place(self._cache_dir or default_cache())
 
     @cached_property
     def _oracle(self) -> Oracle:
@@ -91,11 +109,11 @@ class Catalogue:
         Raises:
             InvalidInput: `as_of` has no zone, or the history has several currencies and none was named.
         """
-        walks = self._walks
+        walks = self.built.walks
         kernel = self.kernel
         rows, count = history.buffer
         code = history.code
-        codes = np.array([code(text) for text in kernel.texts], np.int64)
+        codes = np.array([code(text) for _, text in kernel.texts], np.int64)
         seen = np.zeros((kernel.stamps, len(history.texts)), np.int32)
         out = np.empty(len(self.names), np.int64)
         at_us = microseconds(as_of)

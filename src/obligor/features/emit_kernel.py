@@ -5,50 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from obligor.features.declaration import DIRECTIONS, SOURCES, Between, Feature
+from obligor.features.declaration import Feature
+from obligor.features.kernel_text import FILL, HEAD, HELPERS, PLACE, WALK
+from obligor.features.measure import SOURCES, Measure
+from obligor.features.plan import Group, Plan, Register, Text, texts_of
 from obligor.features.rows import KINDS, ROW
 from obligor.kernel import MAX_INTEGER
 
-__all__ = ["DAY_US", "NULL", "PER_FUNCTION", "Kernel", "emit"]
+__all__ = ["DAY_US", "NULL", "PER_FUNCTION", "Kernel", "emit", "emit_place"]
 
 DAY_US = 86_400_000_000
 NULL = -(2**63)  # stands for "not known" in a kernel's integers; no feature can have it
 PER_FUNCTION = 40  # compile time grows faster than the number of features: 300 in one function take 33 s
 
-_UNSET = {"max": "NULL", "min": "NULL", "last": "NULL", "first": "NULL"} | dict.fromkeys(
-    ("days_since", "days_since_first"), "NULL"
+_UNSET = dict.fromkeys(("max", "min", "last", "first", "latest", "earliest"), "NULL")
+# The step of an aggregation that is not called as it is.
+_STEPS = {"days_since": "latest", "days_since_first": "earliest"}
+# The columns of a row under the names by which conditions know them.
+_LOCAL = {
+    "ours": "row.currency == currency",
+    "direction": "row.direction",
+    "category": "row.category",
+    "party": "row.party",
+    "amount_minor": "row.amount_minor",
+}
+_FROM_ZERO = {"count", "sum", "distinct"}  # 0 where there is no row; the others are NULL there
+
+_HEAD = HEAD.format(
+    row=[(name, str(ROW[name])) for name in ROW.names or ()], null=NULL, most=MAX_INTEGER, day=DAY_US
 )
-# Found at its first row, so that an unbounded walk may end there.
-_AT_ONCE = {"last", "days_since"}
-
-_HEAD = '''"""Feature kernels, generated from a catalogue: do not edit, the digest of the text is its name."""
-
-import numpy as np
-from numba import from_dtype, njit, types
-
-ROW = np.dtype({row}, align=True)
-NULL = {null}
-MOST = {most}
-DAY = {day}
-SIGNATURE = types.void(
-    types.Array(from_dtype(ROW), 1, "C"), types.int64, types.int64, types.int64,
-    types.int64[::1], types.int64, types.int32[:, ::1], types.int32, types.int64[::1],
-)
-'''
-_WALK = """
-
-@njit(SIGNATURE, cache=True, error_model="numpy")
-def {name}(rows, count, as_of, known_upto, codes, currency, seen, mark, out):
-    low = 0
-    high = count
-    while low < high:
-        middle = (low + high) >> 1
-        if rows[middle].at_us <= as_of:
-            low = middle + 1
-        else:
-            high = middle
-    i = low - 1
-"""
 
 
 class Kernel(NamedTuple):
@@ -56,197 +41,210 @@ class Kernel(NamedTuple):
 
     Each of `functions` is called as f(rows, count, as_of_us, known_upto, codes, currency, seen, mark, out):
     `codes` are the history's codes of `texts`, `seen` has a row of codes for each of `stamps` and holds no
-    `mark`, and `out` takes the values in the order of declaration.
+    `mark`, and `out` takes the values in the order of declaration. `fill` calls them all for each moment of
+    an array.
     """
 
     text: str
     functions: tuple[str, ...]
-    texts: tuple[str, ...]
+    texts: tuple[Text, ...]
     stamps: int
 
 
-class _Group(NamedTuple):
-    """Features that see the same rows: one kind, one filter, one kind of key."""
-
-    conditions: tuple[str, ...]
-    key: str | None  # the column that is counted distinctly, None for other features
-    members: list[tuple[int, Feature]]
-
-
 def emit(features: Mapping[str, Feature]) -> Kernel:
-    """Write the kernel set of these features, in their order."""
-    texts: dict[str, int] = {}
-    for feature in features.values():
-        for field in feature.filter:
-            if field not in ("amount_minor", "direction"):
-                for text in feature.texts(field):
-                    if text is not None:
-                        texts.setdefault(text, len(texts))
-    numbered = list(enumerate(features.values()))
-    row = [(name, str(ROW[name])) for name in ROW.names or ()]
-    parts = [_HEAD.format(row=row, null=NULL, most=MAX_INTEGER, day=DAY_US)]
+    """Write the kernel set of these features."""
+    texts = texts_of([measure for feature in features.values() for measure in feature.measures])
+    walks: list[str] = []
     functions: list[str] = []
     stamps = 0
-    for start in range(0, len(numbered), PER_FUNCTION):
-        name = f"walk_{start // PER_FUNCTION}"
-        functions.append(name)
-        walk, stamps = _walk(name, numbered[start : start + PER_FUNCTION], texts, stamps)
-        parts.append(walk)
-    return Kernel("".join(parts), tuple(functions), tuple(texts), stamps)
+    for number, part in enumerate(_parts(features)):
+        functions.append(f"walk_{number}")
+        plan = Plan(texts, stamps)
+        walks.append(_walk(functions[-1], part, plan))
+        stamps = plan.stamps
+    arguments = "some, count, as_of[r], known_upto[r], codes, currency[r], seen, r + 1, out[r]"
+    body = "".join([*walks, FILL, *(f"        {name}({arguments})\n" for name in functions)])
+    return Kernel(_HEAD + _helpers(body) + body, tuple(functions), tuple(texts), stamps)
 
 
-def _walk(
-    name: str, features: Sequence[tuple[int, Feature]], texts: Mapping[str, int], stamps: int
-) -> tuple[str, int]:
-    lines = [_WALK.format(name=name)]
-    windows = sorted({feature.window_days for _, feature in features if feature.window_days is not None})
-    lines += [f"    e{days} = as_of - {days} * DAY" for days in windows]
-    lines += [f"    {line}" for at, feature in features for line in _start(at, feature)]
+def emit_place() -> str:
+    """The text of the function that makes rows out of columns: the same for every catalogue."""
+    return _HEAD + PLACE
+
+
+def _helpers(body: str) -> str:
+    """What is called by the walks, or by what is called by them."""
+    called: list[str] = []
+    for name, text in reversed(HELPERS.items()):
+        if f" {name}(" in body + "".join(called):
+            called.append(text)
+    return "".join(reversed(called))
+
+
+def _parts(features: Mapping[str, Feature]) -> Iterator[list[tuple[int, Feature]]]:
+    """The features with their places, those of one source together, in equal parts."""
+    order = list(SOURCES)
+    numbered = sorted(enumerate(features.values()), key=lambda item: order.index(item[1].source))
+    count = -(-len(numbered) // PER_FUNCTION)
+    for part in range(count):
+        yield numbered[part * len(numbered) // count : (part + 1) * len(numbered) // count]
+
+
+def _walk(name: str, features: Sequence[tuple[int, Feature]], plan: Plan) -> str:
+    finish = [_finish(at, feature, plan) for at, feature in features]
+    windows = plan.windows
+    registers = plan.registers
+    lines = [f"    e{days} = as_of - {days} * DAY" for days in windows]
+    lines += [f"    c{number} = codes[{number}]" for number in sorted(plan.codes)]
+    lines += [f"    {register.name} = {_UNSET.get(register.step, '0')}" for register in registers]
+    lines += [f"    {register.name}_on = NULL" for register in registers if register.step == "day"]
+    lines.append(f"    edge = {f'e{windows[0]}' if windows else 'NEVER'}")
     lines.append("    while i >= 0:")
-    lines.append("        t = rows[i].at_us")
-    lines += [f"        {line}" for line in _end_of_walk(features)]
-    lines.append("        if rows[i].known_seq < known_upto and rows[i].until_seq >= known_upto:")
-    lines.append("            kind = rows[i].kind")
-    for kind in SOURCES:
-        groups = _groups(kind, features, texts)
-        if not groups:
-            continue
-        lines.append(f"            if kind == {KINDS[kind]}:")
-        for group in groups:
-            lines.append(f"                if {' and '.join(group.conditions) or 'True'}:")
-            if group.key is None:
-                body = _nested(group.members)
-            else:
-                body = _distinct(group.key, group.members, stamps)
-                stamps += 1
-            lines += [f"                    {line}" for line in body]
+    lines += ["        row = rows[i]", "        t = row.at_us"]
+    lines += [f"        {line}" for line in _edges(windows, registers)]
+    lines.append("        if row.known_seq < known_upto and row.until_seq >= known_upto:")
+    lines.append("            kind = row.kind")
+    lines += [f"            {name} = {value}" for name, value in _LOCAL.items()]
+    for source in SOURCES:
+        groups = plan.groups(source)
+        if groups:
+            lines.append(f"            if kind == {KINDS[source]}:")
+            lines += [f"                {line}" for group in groups for line in _group(group, windows)]
     lines.append("        i -= 1")
-    lines += [f"    {line}" for at, feature in features for line in _finish(at, feature)]
-    return "\n".join(lines) + "\n", stamps
+    for stage, days in enumerate(windows):
+        lines.append(f"    if stage <= {stage}:")
+        lines += [f"        {line}" for line in _note(days, registers)]
+    lines += [f"    {line}" for line in finish]
+    return WALK.format(name=name) + "\n".join(lines) + "\n"
 
 
-def _start(at: int, feature: Feature) -> Iterator[str]:
-    yield f"f{at} = {_UNSET.get(feature.aggregation, '0')}"
-    if _counts_rows(feature):
-        yield f"n{at} = 0"
+def _edges(windows: Sequence[int], registers: Sequence[Register]) -> Iterator[str]:
+    """Note the registers where the walk leaves a window; end it where no feature can see any more."""
+    endless = [register for register in registers if None in register.windows]
+    ends = all(register.at_once for register in endless)
+    found = " and ".join(f"{register.name} != NULL" for register in endless)
+    if not windows:
+        if ends and endless:
+            yield f"if {found}:"
+            yield "    break"
+        return
+    yield "if t <= edge:"
+    for stage, days in enumerate(windows):
+        yield f"    if stage == {stage} and t <= e{days}:"
+        yield from (f"        {line}" for line in _note(days, registers))
+        yield f"        stage = {stage + 1}"
+        # Behind the last edge every row looks whether the walk may end.
+        behind = "as_of" if ends else "NEVER"
+        yield f"        edge = {behind if days == windows[-1] else f'e{windows[stage + 1]}'}"
+    if ends:
+        yield f"    if stage == {len(windows)}{f' and {found}' if found else ''}:"
+        yield "        break"
 
 
-def _counts_rows(feature: Feature) -> bool:
-    return feature.aggregation == "mean" or (feature.aggregation == "sum" and feature.empty != 0)
+def _note(days: int, registers: Iterable[Register]) -> list[str]:
+    noted = [f"{r.noted(days)} = {r.name}" for r in registers if days in r.windows]
+    return noted or ["pass"]
 
 
-def _end_of_walk(features: Sequence[tuple[int, Feature]]) -> Iterator[str]:
-    """Stop at the first row that no feature can see any more."""
-    endless = [(at, feature) for at, feature in features if feature.window_days is None]
-    if all(feature.aggregation in _AT_ONCE for _, feature in endless):
-        longest = max((feature.window_days or 0 for _, feature in features), default=0)
-        conditions = [f"t <= e{longest}"] if longest else []
-        conditions += [f"f{at} != NULL" for at, _ in endless]
-        yield f"if {' and '.join(conditions)}:"
-        yield "    break"
+def _group(group: Group, windows: Sequence[int]) -> Iterator[str]:
+    conditions = list(group.conditions)
+    longest = group.longest
+    if longest is not None and longest != windows[-1]:
+        conditions.append(f"(t > e{longest})")
+    depth = ""
+    if conditions:
+        # Not `and`: every branch adds to what the kernel takes to compile.
+        yield f"if {' & '.join(conditions)}:"
+        depth = "    "
+    for register in group.registers.values():
+        yield from (f"{depth}{line}" for line in _update(register))
 
 
-def _groups(kind: str, features: Iterable[tuple[int, Feature]], texts: Mapping[str, int]) -> list[_Group]:
-    groups: dict[tuple[tuple[str, ...], str | None], _Group] = {}
-    for at, feature in features:
-        if feature.source == kind:
-            conditions = tuple(_conditions(feature, texts))
-            key = SOURCES[kind][feature.key] if feature.aggregation == "distinct" and feature.key else None
-            groups.setdefault((conditions, key), _Group(conditions, key, [])).members.append((at, feature))
-    return list(groups.values())
-
-
-def _conditions(feature: Feature, texts: Mapping[str, int]) -> Iterator[str]:
-    if feature.reads_money:
-        yield "rows[i].currency == currency"
-    for field, wanted in sorted(feature.filter.items()):
-        column = f"rows[i].{SOURCES[feature.source][field]}"
-        if isinstance(wanted, Between):
-            if wanted.at_least is not None:
-                yield f"{column} >= {wanted.at_least}"
-            if wanted.at_most is not None:
-                yield f"{column} <= {wanted.at_most}"
-        else:
-            codes = [
-                "0"
-                if text is None
-                else str(DIRECTIONS[text])
-                if field == "direction"
-                else f"codes[{texts[text]}]"
-                for text in feature.texts(field)
-            ]
-            yield f"({' or '.join(f'{column} == {code}' for code in codes)})"
-
-
-def _nested(members: Sequence[tuple[int, Feature]]) -> Iterator[str]:
-    """Updates, those of longer windows around those of shorter ones."""
-    depth = 0
-    days: int | None = None
-    for at, feature in sorted(members, key=lambda member: -(member[1].window_days or 10**6)):
-        if feature.window_days != days:
-            days = feature.window_days
-            yield f"{'    ' * depth}if t > e{days}:"
-            depth += 1
-        yield from (f"{'    ' * depth}{line}" for line in _update(at, feature))
-
-
-def _update(at: int, feature: Feature) -> Iterator[str]:
-    amount = "rows[i].amount_minor"
-    if _counts_rows(feature):
-        yield f"n{at} += 1"
-    match feature.aggregation:
+def _update(register: Register) -> Iterator[str]:
+    name = register.name
+    value = register.column
+    match register.step:
         case "count":
-            yield f"f{at} += 1"
-        case "sum" | "mean":
-            yield f"f{at} = min(f{at} + {amount}, MOST)"
-        case "max":
-            yield f"f{at} = max(f{at}, {amount})"
-        case "min":
-            yield f"f{at} = {amount} if f{at} == NULL else min(f{at}, {amount})"
-        case "last":
-            yield f"if f{at} == NULL:"
-            yield f"    f{at} = {amount}"
-        case "first":
-            yield f"f{at} = {amount}"
-        case "days_since":
-            yield f"if f{at} == NULL:"
-            yield f"    f{at} = t"
-        case "days_since_first":
-            yield f"f{at} = t"
-
-
-def _distinct(column: str, members: Sequence[tuple[int, Feature]], stamp: int) -> Iterator[str]:
-    """Walking back, a text's first row is its latest: it is in every window that it can be in."""
-    ordered = sorted(members, key=lambda member: -(member[1].window_days or 10**6))
-    longest = ordered[0][1].window_days
-    yield f"key = rows[i].{column}"
-    within = "" if longest is None else f" and t > e{longest}"
-    yield f"if key > 0 and seen[{stamp}, key] != mark{within}:"
-    yield f"    seen[{stamp}, key] = mark"
-    for at, feature in ordered:
-        if feature.window_days == longest:
-            yield f"    f{at} += 1"
-        else:
-            yield f"    if t > e{feature.window_days}:"
-            yield f"        f{at} += 1"
-
-
-def _finish(at: int, feature: Feature) -> Iterator[str]:
-    empty = "NULL" if feature.empty is None else str(feature.empty)
-    scale = 10**feature.scale
-    match feature.aggregation:
-        case "count" | "distinct":
-            yield f"out[{at}] = f{at}" + ("" if feature.empty == 0 else f" if f{at} else {empty}")
+            yield f"{name} += 1"
         case "sum":
-            yield f"out[{at}] = f{at}" + ("" if feature.empty == 0 else f" if n{at} else {empty}")
-        case "mean":
-            yield f"out[{at}] = {empty}"
-            yield f"if n{at}:"
-            yield f"    whole = f{at} * {scale} // n{at}"
-            yield f"    twice = 2 * (f{at} * {scale} - whole * n{at})"
-            yield f"    up = twice > n{at} or (twice == n{at} and whole % 2 == 1)"
-            yield f"    out[{at}] = whole + 1 if up else whole"
-        case "days_since" | "days_since_first":
-            yield f"out[{at}] = {empty} if f{at} == NULL else (as_of - f{at}) * {scale} // DAY"
-        case _:
-            yield f"out[{at}] = {empty} if f{at} == NULL else f{at}"
+            yield f"{name} = min({name} + {value}, MOST)"
+        case "max":
+            yield f"{name} = max({name}, {value})"
+        case "min":
+            yield f"{name} = {value} if {name} == NULL else min({name}, {value})"
+        case "last" | "latest":
+            yield f"if {name} == NULL:"
+            yield f"    {name} = {'t' if register.step == 'latest' else value}"
+        case "first" | "earliest":
+            yield f"{name} = {'t' if register.step == 'earliest' else value}"
+        case "day":
+            yield f"if t // DAY != {name}_on:"
+            yield f"    {name}_on = t // DAY"
+            yield f"    {name} += 1"
+        case _:  # Walking back, a text's first row is its latest: it is in every window that it can be in.
+            yield f"key = {value}"
+            yield f"if key > 0 and seen[{register.stamp}, key] != mark:"
+            yield f"    seen[{register.stamp}, key] = mark"
+            yield f"    {name} += 1"
+
+
+def _finish(at: int, feature: Feature, plan: Plan) -> str:
+    """One call without a branch: what a kernel takes to compile goes with its branches."""
+    empty = "NULL" if feature.empty is None else str(feature.empty)
+    measure, window = feature.measure, feature.window_days
+    if feature.aggregation == "trend":
+        value = _trend(feature, plan, empty)
+    elif feature.per or feature.less:
+        value = _two(feature, plan, empty)
+    elif feature.aggregation == "mean":
+        count = plan.value(measure, "count", window)
+        value = f"ratio({plan.value(measure, 'sum', window)}, {count}, {feature.scale}, {empty})"
+    else:
+        name = _value(measure, plan)
+        if feature.aggregation in _STEPS:
+            value = f"days(as_of, {name}, {10**feature.scale}, {empty})"
+        elif feature.aggregation not in _FROM_ZERO:
+            value = f"known({name}, {empty})"
+        elif feature.empty == 0:
+            value = name
+        else:
+            value = f"where({_found(measure, plan)}, {name}, {empty})"
+    return f"out[{at}] = {value}"
+
+
+def _value(measure: Measure, plan: Plan) -> str:
+    step = "day" if measure.key == "day" else _STEPS.get(measure.aggregation, measure.aggregation)
+    return plan.value(measure, step, measure.window_days)
+
+
+def _found(measure: Measure, plan: Plan) -> str:
+    """What is above 0 where a measure has a row."""
+    if measure.aggregation == "distinct":
+        return _value(measure, plan)
+    return plan.value(measure, "count", measure.window_days)
+
+
+def _two(feature: Feature, plan: Plan, empty: str) -> str:
+    both = feature.measures
+    own, other = (
+        _value(one, plan) if one.aggregation in _FROM_ZERO else f"known({_value(one, plan)}, 0)"
+        for one in both
+    )
+    if feature.per:
+        return f"ratio({own}, {other}, {feature.scale}, {empty})"
+    found = " + ".join(_found(one, plan) for one in both)
+    return f"where({found}, {own} - {other}, {empty})"
+
+
+def _trend(feature: Feature, plan: Plan, empty: str) -> str:
+    """Least squares over x = 0, -1, …: with w = 2(x - x̄), the slope is 2 Σ w·y / Σ w²."""
+    measure, periods = feature.measure, feature.periods or 2
+    length = (measure.window_days or 0) // periods
+    step = "sum" if measure.key else "count"
+    upto = [plan.value(measure, step, length * (number + 1)) for number in range(periods)]
+    weights = [periods - 1 - 2 * number for number in range(periods)]
+    squares = sum(weight * weight for weight in weights)
+    # Σ w·y over what lies within each edge: the weights of neighbours differ by 2.
+    total = f"{weights[-1]} * {upto[-1]}" + "".join(f" + 2 * {one}" for one in upto[:-1])
+    found = plan.value(measure, "count", measure.window_days)
+    return f"where({found}, nearest(2 * ({total}), {squares}, {feature.scale}), {empty})"

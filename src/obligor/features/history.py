@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
-from obligor.features.rows import KINDS, LARGEST_AMOUNT, ROW, Entry, Rows, gives
-from obligor.kernel import Event, InvalidInput, InvariantBroken
+from obligor.features.rows import END, KINDS, LARGEST_AMOUNT, ROW, Entry, Rows, gives
+from obligor.kernel import Event, InvalidInput, InvariantBroken, Malformed
 
-__all__ = ["STILL", "History", "Record", "microseconds"]
+__all__ = ["STILL", "History", "Record", "mark_of", "microseconds", "midnight"]
 
 STILL = 2**63 - 1  # the `until_seq` of a row that nothing has replaced
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KIND_NAMES = {code: name for name, code in KINDS.items()}
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+_DAY_US = 86_400_000_000
 _SMALLEST = 8
+_NEAR = 64
+_LAYOUT = 1  # of packed bytes: another number for other columns
 _WHOLE = np.dtype((np.void, ROW.itemsize))  # rows moved as they are, not field by field: five times faster
 
 
@@ -49,12 +54,36 @@ def microseconds(at: datetime) -> int:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
+def midnight(day: date) -> int:
+    """Microseconds since 1970 at the beginning of a day in UTC."""
+    return (day.toordinal() - _EPOCH_DAY) * _DAY_US
+
+
+class _Packed(msgspec.Struct, array_like=True, frozen=True):
+    """A history as it is kept: the rows as they lie in memory, and what is beside them."""
+
+    layout: int
+    person: str | None
+    rows: bytearray
+    texts: list[str | None]
+    currencies: list[str]
+    closing: dict[int, int]
+    ended: dict[str, list[tuple[int, int]]]
+    seen_upto: int
+
+
+_PACK = msgspec.msgpack.Encoder().encode
+_UNPACK = msgspec.msgpack.Decoder(_Packed).decode
+
+
 class History:
     """One person's rows, ordered by (at, known_seq), in one packed array.
 
     Events may come in any order and more than once. An event that `replaces` another takes the other's
     rows out of view from its own `known_seq` on and no sooner: whoever looks from before still sees them.
-    Parts that were erased give no row. The same events give the same view, however they came.
+    Where a loan closed, its later instalments leave the view in the same way; they stay out of it even if a
+    payment is reversed and the loan opens again. Parts that were erased give no row. The same events give
+    the same view, however they came.
 
     A history holds what a person did: forget it when the person is erased, and fold what can still be read.
     """
@@ -64,6 +93,7 @@ class History:
         "_codes",
         "_count",
         "_currencies",
+        "_ended",
         "_latest",
         "_rows",
         "_seen_upto",
@@ -80,6 +110,7 @@ class History:
         self._codes: dict[str | None, int] = {None: 0}
         self._currencies: list[str] = []
         self._closing: dict[int, int] = {}
+        self._ended: dict[str, list[tuple[int, int]]] = {}
         self._seen_upto = -1
         self._latest = (-STILL, -1)
 
@@ -130,9 +161,42 @@ class History:
         other._codes = self._codes.copy()
         other._currencies = self._currencies.copy()
         other._closing = self._closing.copy()
+        other._ended = {loan: ended.copy() for loan, ended in self._ended.items()}
         other._seen_upto = self._seen_upto
         other._latest = self._latest
         return other
+
+    def pack(self) -> bytes:
+        """All of it as bytes, to be kept beside the journal and made again from it."""
+        rows = bytearray(self._rows[: self._count].tobytes())
+        kept = (self._texts, self._currencies, self._closing, self._ended, self._seen_upto)
+        return _PACK(_Packed(_LAYOUT, self.person, rows, *kept))
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> History:
+        """The history that was packed.
+
+        Raises:
+            Malformed: the bytes are not a history's, or of another version of the program.
+        """
+        try:
+            kept = _UNPACK(packed)
+        except msgspec.MsgspecError as error:
+            raise Malformed("these bytes are no packed history") from error
+        if kept.layout != _LAYOUT or len(kept.rows) % ROW.itemsize:
+            raise Malformed(f"a history of layout {kept.layout}; this program reads layout {_LAYOUT}")
+        self = cls(kept.person)
+        self._count = len(kept.rows) // ROW.itemsize
+        if self._count:
+            self._rows = np.frombuffer(kept.rows, ROW)
+            self._latest = _key(self._rows[-1])
+        self._texts = kept.texts
+        self._codes = {text: code for code, text in enumerate(kept.texts)}
+        self._currencies = kept.currencies
+        self._closing = kept.closing
+        self._ended = kept.ended
+        self._seen_upto = kept.seen_upto
+        return self
 
     def records(self) -> list[Record]:
         """All rows with their texts, in order."""
@@ -160,19 +224,25 @@ class History:
             InvariantBroken: the event is not about this person.
         """
         other = self._other(event)
-        changed = event.replaces is not None and self._close(_mark(event.replaces), event.known_seq)
+        changed = event.replaces is not None and self._close(mark_of(event.replaces), event.known_seq)
         entries = [
             (given.kind, entry)
             for given in gives(event.type)
-            if given.needs not in event.erased and (entry := given.read(event.body, other)) is not None
+            if given.needs not in event.erased
+            for entry in given.read(event.body, other)
         ]
         if entries:
-            mark = _mark(event.id)
+            mark = mark_of(event.id)
             if event.known_seq <= self._seen_upto and self._holds(mark):
                 return changed
+            at_us = microseconds(event.at)
             for kind, entry in entries:
-                self._insert(microseconds(event.at), event.known_seq, mark, kind, entry)
-            changed = True
+                if kind == END:
+                    changed = self._end(entry.party or "", at_us, event.known_seq) or changed
+                    continue
+                at = at_us if entry.on is None else midnight(entry.on)
+                self._insert(at, event.known_seq, mark, kind, entry)
+                changed = True
         self._seen_upto = max(self._seen_upto, event.known_seq)
         return changed
 
@@ -192,8 +262,28 @@ class History:
             return False
         self._closing[mark] = known_seq
         rows = self._rows[: self._count]
-        rows["until_seq"][rows["event"] == mark] = known_seq
+        mine = rows["event"] == mark
+        rows["until_seq"][mine] = np.minimum(rows["until_seq"][mine], known_seq)
         return True
+
+    def _end(self, loan: str, at_us: int, known_seq: int) -> bool:
+        """Let a loan's instalments after `at_us` end at `known_seq`; remembered for those that come later."""
+        ended = self._ended.setdefault(loan, [])
+        if (at_us, known_seq) in ended:
+            return False
+        ended.append((at_us, known_seq))
+        ended.sort()
+        rows = self._rows[: self._count]
+        due = (rows["kind"] == KINDS["due"]) & (rows["party"] == self.code(loan)) & (rows["at_us"] > at_us)
+        rows["until_seq"][due] = np.minimum(rows["until_seq"][due], known_seq)
+        return True
+
+    def _until(self, at_us: int, mark: int, kind: str, party: str | None) -> int:
+        until = self._closing.get(mark, STILL)
+        if kind == "due" and self._ended:
+            ended = self._ended.get(party or "", ())
+            until = min([until, *(known_seq for at, known_seq in ended if at < at_us)])
+        return until
 
     def _insert(self, at_us: int, known_seq: int, mark: int, kind: str, entry: Entry) -> None:
         if not 0 <= entry.amount_minor <= LARGEST_AMOUNT:
@@ -217,7 +307,7 @@ class History:
         rows[place] = (
             at_us,
             known_seq,
-            self._closing.get(mark, STILL),
+            self._until(at_us, mark, kind, entry.party),
             entry.amount_minor,
             mark,
             self._interned(entry.category),
@@ -230,11 +320,16 @@ class History:
 
     def _place(self, at_us: int, known_seq: int) -> int:
         """Where a row goes: behind everything that was earlier, or as early and known before it."""
-        rows, count = self._rows, self._count
+        count = self._count
         if self._latest <= (at_us, known_seq):
             return count
-        place = int(np.searchsorted(rows["at_us"][:count], at_us, side="right"))
-        while place > 0 and _key(rows[place - 1]) > (at_us, known_seq):
+        at, known = self._rows["at_us"], self._rows["known_seq"]
+        # Most come near the end, before instalments that lie ahead: searching there copies little.
+        start = max(0, count - _NEAR)
+        if start and at[start] > at_us:
+            start = 0
+        place = start + int(at[start:count].searchsorted(at_us, side="right"))
+        while place > 0 and at[place - 1] == at_us and known[place - 1] > known_seq:
             place -= 1
         return place
 
@@ -251,6 +346,6 @@ def _key(row: Any) -> tuple[int, int]:
     return int(row["at_us"]), int(row["known_seq"])
 
 
-def _mark(event_id: str) -> int:
+def mark_of(event_id: str) -> int:
     """Eight bytes that stand for an event id within one history."""
     return int.from_bytes(blake2b(event_id.encode(), digest_size=8).digest(), "little")
