@@ -7,12 +7,12 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from obligor.kernel import InvalidInput
-from obligor.scoring import Binning, auc, auc_error, ks, train
+from obligor.kernel import Conflict, InvalidInput
+from obligor.scoring import Binning, Boosting, auc, auc_error, ks, monotone, train, train_boosted
 from obligor.scoring.binning import merge, prebins
 from obligor.scoring.fit_layout import fit_layout
 from obligor.scoring.woe import Counts
-from tests.scoring.samples import CHARACTERISTICS, applicants, characteristic, facts, model
+from tests.scoring.samples import CHARACTERISTICS, applicants, characteristic, facts, model, paired
 
 CASES = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=9)
 OUTCOMES = st.lists(st.tuples(st.booleans(), st.integers(-4, 4)), min_size=2, max_size=60).filter(
@@ -98,8 +98,12 @@ FACTS = st.fixed_dictionaries(
 )
 
 
-@given(rows=st.lists(FACTS, min_size=1, max_size=20))
-def test_every_applicant_has_a_score_that_adds_up_in_row_and_frame_alike(rows):
+FACTS_WITH_NOISE = FACTS.map(lambda row: row | {"noise": 1})
+
+
+@given(rows=st.lists(FACTS_WITH_NOISE, min_size=1, max_size=20), with_pairs=st.booleans())
+def test_every_applicant_has_a_score_that_adds_up_in_row_and_frame_alike(rows, with_pairs):
+    scorer = paired() if with_pairs else model()
     columns = {
         "income": pl.Int64,
         "usage": pl.Int64,
@@ -107,16 +111,52 @@ def test_every_applicant_has_a_score_that_adds_up_in_row_and_frame_alike(rows):
         "housing": pl.String,
         "employed": pl.Boolean,
         "channel": pl.String,
+        "noise": pl.Int64,
     }
-    frame = model().score_frame(pl.DataFrame(rows, schema=columns))
+    frame = scorer.columns(pl.DataFrame(rows, schema=columns))
+    declared = {c.name: n for n, c in enumerate(scorer.characteristics)}
     for row, scored in zip(rows, frame.to_dicts(), strict=True):
-        score = model().score(row)
+        score = scorer.score(row)
         assert score.points == score.base + sum(c.points for c in score.contributions)
-        assert model().lowest <= score.points <= model().highest
-        assert (score.points, score.pd_ppm) == (scored["score"], scored["pd_ppm"])
-        assert len(score.reasons) <= 4
-        lost = sorted((c.most - c.points for c in score.contributions), reverse=True)
-        assert len(score.reasons) == sum(points > 0 for points in lost[:4])
+        assert scorer.lowest <= score.points <= scorer.highest
+        assert (score.points, score.pd_ppm, list(score.reasons)) == (
+            scored["score"],
+            scored["pd_ppm"],
+            scored["reasons"],
+        )
+        lost = sorted((c.points - c.most, declared[c.name]) for c in score.contributions)
+        codes = [c.reason.code for c in scorer.characteristics]
+        assert list(score.reasons) == [codes[number] for points, number in lost[:4] if points < 0]
+
+
+@given(row=FACTS_WITH_NOISE, other=FACTS_WITH_NOISE)
+def test_no_other_value_of_one_characteristic_gives_more_than_its_most(row, other):
+    """What a characteristic lost is what its best value would give more, all others being what they are."""
+    score = paired().score(row)
+    for given_by in score.contributions:
+        changed = paired().score(row | {given_by.name: other[given_by.name]})
+        assert changed.points - score.points <= given_by.most - given_by.points
+
+
+@given(row=FACTS_WITH_NOISE, low=st.integers(0, 30_000), more=st.integers(0, 30_000))
+def test_more_income_never_costs_points_whatever_else_the_applicant_is(row, low, more):
+    poorer, richer = (paired().score(row | {"income": income}).points for income in (low, low + more))
+    assert richer >= poorer
+
+
+@settings(max_examples=25)
+@given(seed=st.integers(0, 10**6), pairs=st.sampled_from([0, 2]))
+def test_any_small_frame_boosts_or_is_refused_and_never_breaks(seed, pairs):
+    r = np.random.default_rng(seed)
+    frame = applicants(200, seed=4).sample(int(r.integers(2, 150)), seed=seed, with_replacement=True)
+    frame = frame.with_columns(usage=pl.lit(int(r.integers(0, 3))), arrears=pl.lit(-1))
+    boosting = Boosting(rounds=5, learning_rate=0.5, least_rows=3, ridge=0.0)
+    try:
+        trained = train_boosted(frame, "bad", CHARACTERISTICS, pairs=pairs, boosting=boosting)
+    except (InvalidInput, Conflict):
+        return
+    assert trained.score_frame(frame)["score"].is_between(trained.lowest, trained.highest).all()
+    assert all(one.holds for one in monotone(trained.artifact))
 
 
 @given(low=st.integers(0, 30_000), more=st.integers(0, 30_000))

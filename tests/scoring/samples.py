@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from obligor.scoring import Characteristic, PointsModel, Reason, train
+from obligor.scoring import Boosting, Characteristic, PointsModel, Reason, train, train_boosted
 
 
 def characteristic(name: str, kind: str = "int", **more: Any) -> Characteristic:
@@ -67,6 +67,19 @@ def applicants(rows: int = 4_000, seed: int = 1) -> pl.DataFrame:
 @cache
 def model() -> PointsModel:
     return train(applicants(), "bad", CHARACTERISTICS, name="sample")
+
+
+@cache
+def paired() -> PointsModel:
+    """A boosted model with two pairs, one of them of a number and a category."""
+    return train_boosted(
+        applicants(),
+        "bad",
+        CHARACTERISTICS,
+        name="paired",
+        pairs=[("income", "usage"), ("housing", "arrears")],
+        boosting=Boosting(rounds=60, learning_rate=0.1),
+    )
 
 
 def facts(**changes: Any) -> dict[str, Any]:

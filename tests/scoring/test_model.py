@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from obligor.kernel import Corrupted, InvalidInput, encode, sha256_hex
-from obligor.scoring import Artifact, Cell, PointsModel, Scale, Table, Training
+from obligor.scoring import Artifact, Cell, Pair, PointsModel, Scale, Table, Training, monotone
 from obligor.scoring.layout import Layout
-from tests.scoring.samples import applicants, characteristic, facts, model
+from tests.scoring.samples import applicants, characteristic, facts, model, paired
 
 
 def given(name: str, **changes):
@@ -206,8 +206,11 @@ def test_bytes_that_are_no_model_are_refused(data):
         PointsModel.from_json(data)
 
 
-def by_hand(*tables: tuple[int, int]) -> PointsModel:
-    """A model of yes-or-no characteristics c0, c1 …, each with its points for true and for false."""
+def by_hand(*tables: tuple[int, int], pairs: tuple[Pair, ...] = (), ends=None) -> PointsModel:
+    """A model of yes-or-no characteristics c0, c1 …, each with its points for true and for false.
+
+    With pairs, `ends` are the lowest and the highest points that there can be.
+    """
 
     def cells(*points: int) -> tuple[Cell, ...]:
         return tuple(Cell(points=p, rows=1, bads=0, evidence_ppm=0) for p in points)
@@ -224,12 +227,11 @@ def by_hand(*tables: tuple[int, int]) -> PointsModel:
         )
         for n, (true, false) in enumerate(tables)
     )
-    lowest = 500 + sum(min(t) for t in tables)
-    highest = 500 + sum(max(t) for t in tables)
+    lowest, highest = ends or (500 + sum(min(t) for t in tables), 500 + sum(max(t) for t in tables))
     training = Training(rows=1, bads=0, known_on=None, note="", regularisation_ppm=1, auc_ppm=1, dropped=())
     return PointsModel(
         Artifact(
-            format="obligor-points-1",
+            format="obligor-points-2" if pairs else "obligor-points-1",
             name="hand",
             version="1",
             target="bad",
@@ -239,6 +241,7 @@ def by_hand(*tables: tuple[int, int]) -> PointsModel:
             tables=made,
             lowest=lowest,
             pd_ppm=tuple(range(900_000, 900_000 - (highest - lowest) - 1, -1)),
+            pairs=pairs,
         )
     )
 
@@ -257,3 +260,89 @@ def test_equal_losses_are_named_in_declared_order_and_four_at_most():
     assert hand.score({f"c{n}": False for n in range(6)}).reasons == ("C2", "C0", "C1", "C3")
     assert hand.score({f"c{n}": n != 4 for n in range(6)}).reasons == ("C4",)
     assert hand.score({f"c{n}": True for n in range(6)}).reasons == ()
+
+
+def test_a_model_without_pairs_has_the_bytes_that_it_had_before_there_were_any():
+    hand = by_hand((30, -10), (5, 0), (-20, 40))
+    assert hand.sha256 == "7d29bf980e98439c847f5c8d0fa5458995fe0e99018074ea67e7278fdef91daa"
+    assert b"pairs" not in hand.to_json()
+    assert b"method" not in hand.to_json()
+    assert PointsModel.from_json(hand.to_json(), sha256=hand.sha256).to_json() == hand.to_json()
+
+
+# True, false and missing of c0 downwards, of c1 across: together they are worth 7 more, apart 5 less.
+TOGETHER = Pair(first="c0", second="c1", points=((7, -5, 0), (-5, 7, 0), (0, 0, 0)))
+
+
+def test_a_pair_by_hand():
+    """Points are c0 30/-10, c1 5/0; half of the pair goes to each, the odd one to the first."""
+    hand = by_hand((30, -10), (5, 0), (-20, 40), pairs=(TOGETHER,), ends=(500 - 15 - 20 + 5, 500 + 42 + 40))
+    score = hand.score({"c0": True, "c1": False, "c2": True})
+    assert score.points == 500 + 30 + 0 - 5 - 20
+    # c1 could give 5 + 7 instead of 0 - 5, c0 being what it is; c0 gives more than any other c0 would.
+    assert score.contributions == (("c0", 30 - 2, 30 - 2), ("c1", 0 - 3, 0 - 3 + 17), ("c2", -20, 40))
+    assert score.reasons == ("C2", "C1")
+    best = hand.score({"c0": True, "c1": True, "c2": False})
+    assert (best.points, best.reasons) == (hand.highest, ())
+    assert best.contributions[:2] == (("c0", 34, 34), ("c1", 8, 8))
+    assert hand.score({"c0": False, "c1": True, "c2": None}).points == hand.lowest + 0
+    assert PointsModel.from_json(hand.to_json()).to_json() == hand.to_json()
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        (Pair(first="c0", second="c9", points=((0,) * 3,) * 3),),
+        (Pair(first="c0", second="c1", points=((0,) * 3,) * 2),),
+        (Pair(first="c0", second="c1", points=((0,) * 2,) * 3),),
+        (TOGETHER, Pair(first="c1", second="c2", points=((0,) * 3,) * 3)),
+        (Pair(first="c0", second="c0", points=((0,) * 3,) * 3),),
+    ],
+)
+def test_a_pair_that_does_not_fit_its_tables_is_corrupted(pairs):
+    with pytest.raises(Corrupted, match="pair"):
+        by_hand((30, -10), (5, 0), (-20, 40), pairs=pairs, ends=(400, 600))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: m.update(format="obligor-points-1"),
+        lambda m: m.pop("pairs"),
+        lambda m: m["pairs"][0]["points"][0].__setitem__(0, 9_000),
+        lambda m: m["pairs"][0].update(second="income"),
+    ],
+)
+def test_a_file_whose_pairs_were_changed_is_corrupted(change):
+    content = json.loads(paired().to_json())
+    change(content)
+    with pytest.raises(Corrupted, match="contradicts itself"):
+        PointsModel.from_json(encode(content))
+
+
+def test_monotonicity_is_looked_up_and_not_believed():
+    """The file says that risk falls with income; one cell of a pair that says otherwise is found."""
+    assert all(one.holds for one in monotone(paired().artifact))
+    content = json.loads(paired().to_json())
+    pair = next(p for p in content["pairs"] if p["first"] == "income")
+    row = next(n for n, points in enumerate(pair["points"][1:], 1))
+    pair["points"][row][0] -= 60
+    artifact = paired().artifact
+    changed = json.loads(encode(content["pairs"]))
+    turned = Artifact(
+        **{
+            name: getattr(artifact, name)
+            for name in artifact.__struct_fields__
+            if name not in {"pairs", "lowest", "pd_ppm"}
+        },
+        pairs=tuple(
+            Pair(first=p["first"], second=p["second"], points=tuple(tuple(r) for r in p["points"]))
+            for p in changed
+        ),
+        lowest=artifact.lowest,
+        pd_ppm=artifact.pd_ppm,
+    )
+    found = {one.name: one for one in monotone(turned)}
+    assert not found["income"].holds
+    assert found["income"].falls > 0
+    assert found["arrears"].holds

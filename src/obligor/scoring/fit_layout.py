@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from obligor.scoring.binning import Binning, merge, prebins
 from obligor.scoring.characteristic import Characteristic
@@ -14,7 +15,9 @@ from obligor.scoring.woe import Counts, Ints, evidence, information, noise
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Fitted", "count", "fit_layout"]
+__all__ = ["Fitted", "count", "fit_layout", "plain_values"]
+
+Flags = NDArray[np.bool_]
 
 
 class Fitted(NamedTuple):
@@ -54,18 +57,23 @@ def fit_layout(characteristic: Characteristic, column: pl.Series, bad: Ints, bin
     return Fitted(layout, cells, counts, iv, iv - noise(counts) - merged)
 
 
-def _intervals(characteristic: Characteristic, column: pl.Series, bad: Ints, binning: Binning) -> Layout:
+def plain_values(characteristic: Characteristic, column: pl.Series, plain: Flags) -> Ints:
+    """The values of a number that are neither missing nor special codes, times 10 to the scale."""
     import polars as pl
 
+    if column.dtype.is_integer():
+        found: Ints = column.cast(pl.Int64).fill_null(0).to_numpy()[plain]
+        return found
+    texts = column.cast(pl.String).to_list()
+    return np.array([characteristic.value(texts[row]) for row in np.flatnonzero(plain)], np.int64)
+
+
+def _intervals(characteristic: Characteristic, column: pl.Series, bad: Ints, binning: Binning) -> Layout:
     whole = Layout(characteristic=characteristic)
     plain = whole.cells(column) == 0
     if not plain.any():
         return whole
-    if column.dtype.is_integer():
-        values = column.cast(pl.Int64).fill_null(0).to_numpy()[plain]
-    else:
-        texts = column.cast(pl.String).to_list()
-        values = np.array([characteristic.value(texts[row]) for row in np.flatnonzero(plain)], np.int64)
+    values = plain_values(characteristic, column, plain)
     lowest = prebins(values, binning.prebins)
     pieces = np.searchsorted(lowest, values, side="right") - 1
     starts = merge(count(pieces, bad[plain], len(lowest)), characteristic.risk, binning, len(column))

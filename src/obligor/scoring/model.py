@@ -2,58 +2,25 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
-from obligor.kernel import MAX_INTEGER, Corrupted, InvalidInput, Violation, decode, encode, sha256_hex
+from obligor.kernel import Corrupted, InvalidInput, Violation, decode, encode, sha256_hex
 from obligor.scoring.characteristic import Characteristic, Reason
-from obligor.scoring.table import Artifact, Table
+from obligor.scoring.rows import MOST_REASONS, Contribution, Score, row_function
+from obligor.scoring.table import Artifact
+from obligor.scoring.woe import Ints
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from obligor.scoring.columns import Columns, Scored
+
 __all__ = ["MOST_REASONS", "Contribution", "PointsModel", "Score"]
-
-MOST_REASONS = 4  # Regulation B, commentary to 1002.9(b)(2): more than four is not likely to help
-_RANKS = 1024
-
-
-class Contribution(NamedTuple):
-    """What one characteristic gave, and the most that it can give."""
-
-    name: str
-    points: int
-    most: int
-
-
-class Score(msgspec.Struct, frozen=True):
-    """`points` = `base` + the sum of the contributions' points, exactly.
-
-    `pd_ppm` is the probability of default in millionths; `reasons` are codes of characteristics, see
-    `PointsModel.score`.
-    """
-
-    points: int
-    base: int
-    contributions: tuple[Contribution, ...]
-    pd_ppm: int
-    reasons: tuple[str, ...]
-
-
-class _Step(NamedTuple):
-    """A cell made ready: its contribution, its points, and its place among the reasons.
-
-    `rank` is the points lost against the best cell, negated, times 1024, plus the number of the
-    characteristic: sorting ranks gives the most lost first and ties in declared order.
-    """
-
-    contribution: Contribution
-    points: int
-    rank: int
 
 
 class PointsModel:
@@ -77,10 +44,11 @@ class PointsModel:
             table.layout.characteristic for table in artifact.tables
         )
         self.reasons: Mapping[str, Reason] = {c.reason.code: c.reason for c in self.characteristics}
-        self._json = encode(artifact)
+        self.pairs = artifact.pairs
+        self._json = encode(msgspec.to_builtins(artifact))
         self.sha256 = sha256_hex(self._json)
-        self._codes = tuple(c.reason.code for c in self.characteristics)
-        self._plan = [(t.layout.characteristic.name, _looker(t, n)) for n, t in enumerate(self.tables)]
+        self._names = tuple(c.name for c in self.characteristics)
+        self._score = row_function(artifact, self._absent)
 
     @property
     def lowest(self) -> int:
@@ -121,27 +89,10 @@ class PointsModel:
         Raises:
             InvalidInput: a fact is absent (which is not the same as None) or of another type.
         """
-        total = self.base
-        contributions = []
-        ranks = []
-        try:
-            for name, look in self._plan:
-                step = look(facts[name])
-                contributions.append(step[0])
-                total += step[1]
-                ranks.append(step[2])
-        except KeyError:
-            raise self._absent(facts) from None
-        ranks.sort()
-        codes = self._codes
-        reasons = tuple([codes[rank % _RANKS] for rank in ranks[:MOST_REASONS] if rank < 0])
-        artifact = self.artifact
-        return Score(
-            total, self.base, tuple(contributions), artifact.pd_ppm[total - artifact.lowest], reasons
-        )
+        return self._score(facts)
 
     def _absent(self, facts: Mapping[str, Any]) -> InvalidInput:
-        absent = [name for name, _ in self._plan if name not in facts]
+        absent = [name for name in self._names if name not in facts]
         return InvalidInput(
             f"the model {self.name} needs facts that are absent: {', '.join(absent)}",
             [Violation.of(name, None, "a value, or null where it is not known") for name in absent],
@@ -157,53 +108,37 @@ class PointsModel:
         """
         import polars as pl
 
-        absent = {name for name, _ in self._plan} - set(frame.columns)
-        if absent:
+        found = self._columns_of(frame, given=contributions)
+        columns = {"score": found.points, "pd_ppm": self._pd_of(found.points)}
+        if contributions:
+            columns |= {f"points_{name}": found.given[at] for at, name in enumerate(self._names)}
+        return pl.DataFrame(columns)
+
+    def columns(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Columns `score` and `pd_ppm` (Int64) and `reasons` (lists of codes): what `score` gives each row.
+
+        The columns it reads are those that `train` takes. The first call in a process makes its loops ready.
+
+        Raises:
+            InvalidInput: a column is absent or of another type.
+        """
+        import polars as pl
+
+        found = self._columns_of(frame, given=False)
+        reasons = found.reasons.gather(found.place)
+        return pl.DataFrame({"score": found.points, "pd_ppm": self._pd_of(found.points), "reasons": reasons})
+
+    def _columns_of(self, frame: pl.DataFrame, *, given: bool) -> Scored:
+        if set(self._names) - set(frame.columns):
             raise self._absent(dict.fromkeys(frame.columns))
-        total = np.full(frame.height, self.base, np.int64)
-        columns: dict[str, Any] = {}
-        for table in self.tables:
-            name = table.layout.characteristic.name
-            points = np.array([cell.points for cell in table.cells], np.int64)
-            given = points[table.layout.cells(frame[name])]
-            total += given
-            if contributions:
-                columns[f"points_{name}"] = given
-        pd_ppm = np.array(self.artifact.pd_ppm, np.int64)[total - self.lowest]
-        return pl.DataFrame({"score": total, "pd_ppm": pd_ppm} | columns)
+        return self._columns.score(frame, given=given)
 
+    @cached_property
+    def _columns(self) -> Columns:
+        from obligor.scoring.columns import Columns
 
-def _looker(table: Table, number: int) -> Callable[[Any], _Step]:
-    """A function from a fact to its step, as fast as plain Python looks things up."""
-    characteristic = table.layout.characteristic
-    steps = [
-        _Step(
-            Contribution(characteristic.name, cell.points, table.most),
-            cell.points,
-            (cell.points - table.most) * _RANKS + number,
-        )
-        for cell in table.cells
-    ]
-    exact = {value: steps[cell] for value, cell in table.layout.exact.items()}
-    find = table.layout.finder()
-    cuts = list(table.layout.cuts)
-    get = exact.get
-    other = steps[table.layout.other]
+        return Columns(self.artifact)
 
-    def typed(fact: Any) -> _Step:
-        return steps[find(characteristic.value(fact))]
-
-    def number_of(fact: Any) -> _Step:
-        # A boolean is an int to Python and equals 0 or 1, so that only the class tells it apart.
-        if fact.__class__ is int and -MAX_INTEGER <= fact <= MAX_INTEGER:
-            return get(fact) or steps[bisect_right(cuts, fact)]
-        return typed(fact)
-
-    def category_of(fact: Any) -> _Step:
-        if fact.__class__ is str:
-            return get(fact, other)
-        return typed(fact)
-
-    if characteristic.is_number:
-        return number_of
-    return category_of if characteristic.kind == "category" else typed
+    def _pd_of(self, points: Ints) -> Ints:
+        table = np.array(self.artifact.pd_ppm, np.int64)
+        return table[points - self.lowest]

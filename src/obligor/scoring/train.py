@@ -6,7 +6,7 @@ Siddiqi, Credit Risk Scorecards (2006), ch. 6.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -14,10 +14,12 @@ import numpy as np
 
 from obligor.kernel import InvalidInput
 from obligor.scoring.binning import Binning
+from obligor.scoring.calibrate import calibrated, prior_shift
 from obligor.scoring.characteristic import Characteristic, check
 from obligor.scoring.fit_layout import Fitted, fit_layout
 from obligor.scoring.logistic import choose, fit_logistic
 from obligor.scoring.model import PointsModel
+from obligor.scoring.outcomes import outcomes
 from obligor.scoring.table import Artifact, Cell, Dropped, Scale, Table, Training
 from obligor.scoring.validation import auc
 from obligor.scoring.woe import Floats, Ints, evidence
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["train"]
 
 _PPM = 1_000_000
-_HARDLY_ANY = 1e4  # a ridge that only matters where scores separate goods from bads without error
-_CERTAIN = 30.0  # log-odds beyond a millionth
 
 
 class _Candidate(NamedTuple):
@@ -78,7 +78,7 @@ def train(
     """
     declared = tuple(characteristics)
     check(declared)
-    bad = _outcomes(frame, target, [c.name for c in declared])
+    bad = outcomes(frame, target, [c.name for c in declared])
     kept, dropped = _candidates(frame, bad, declared, binning or Binning(), least_information)
     strength = choose(_design(kept), bad) if kept else 1.0
     kept, coefficients, intercept, wrong = _rightly_signed(kept, bad, strength)
@@ -93,7 +93,7 @@ def train(
             [c.name for c in declared],
             f"at least one that tells the {target} from the rest",
         )
-    shift = _prior_shift(base_rate, bad)
+    shift = prior_shift(base_rate, bad)
     base = round(scale.points - factor * (math.log(scale.odds) + intercept + shift))
     score = base + _points(tables, kept)
     lowest = base + sum(table.least for table in tables)
@@ -119,7 +119,7 @@ def train(
             base=base,
             tables=tuple(tables),
             lowest=lowest,
-            pd_ppm=_calibrated(score, bad, lowest, highest, shift),
+            pd_ppm=calibrated(score, bad, lowest, highest, shift),
         )
     )
 
@@ -137,28 +137,6 @@ def _candidates(
         else:
             dropped.append(_out(characteristic.name, "information", fitted.iv))
     return kept, dropped
-
-
-def _outcomes(frame: pl.DataFrame, target: str, names: Iterable[str]) -> Ints:
-    import polars as pl
-
-    absent = [name for name in (target, *names) if name not in frame.columns]
-    if absent:
-        raise InvalidInput.field(absent[0], sorted(frame.columns), "a column of the frame")
-    column = frame[target]
-    if column.null_count():
-        raise InvalidInput.field(
-            target,
-            f"{column.null_count()} unknown",
-            "known outcomes only: an open loan is neither good nor bad",
-        )
-    if not (column.dtype.is_integer() or column.dtype == pl.Boolean):
-        raise InvalidInput.field(target, str(column.dtype), "integers 0 and 1, or booleans")
-    bad = column.cast(pl.Int64).to_numpy()
-    found = np.unique(bad).tolist()
-    if found != [0, 1]:
-        raise InvalidInput.field(target, found[:5], "1 for bad and 0 for good, and some of both")
-    return bad
 
 
 def _design(kept: Sequence[_Candidate]) -> Floats:
@@ -206,34 +184,9 @@ def _points(tables: Sequence[Table], kept: Sequence[_Candidate]) -> Ints:
     return total
 
 
-def _calibrated(score: Ints, bad: Ints, lowest: int, highest: int, shift: float) -> tuple[int, ...]:
-    """The PD of every score, from a logistic regression of the outcome on the integer score, shifted."""
-    middle = float(score.mean())
-    spread = float(score.std()) or 1.0
-    steps: Floats = (middle - score.astype(np.float64)) / spread
-    (slope,), intercept = fit_logistic(steps[:, None], bad, _HARDLY_ANY)
-    found = []
-    for value in range(lowest, highest + 1):
-        log_odds = intercept + shift - max(0.0, float(slope)) * (value - middle) / spread
-        odds = math.exp(min(_CERTAIN, max(-_CERTAIN, log_odds)))
-        found.append(min(_PPM - 1, max(1, round(_PPM * odds / (1 + odds)))))
-    return tuple(found)
-
-
 def _out(name: str, why: Literal["information", "sign", "points"], iv: float) -> Dropped:
     return Dropped(name=name, why=why, iv_ppm=_ppm(iv))
 
 
 def _ppm(value: float) -> int:
     return round(float(value) * _PPM)
-
-
-def _prior_shift(base_rate: tuple[int, int] | None, bad: Ints) -> float:
-    """By how much the sample's log-odds of bad differ from the population's."""
-    if base_rate is None:
-        return 0.0
-    bads, rows = base_rate
-    if not 0 < bads < rows:
-        raise InvalidInput.field("base_rate", list(base_rate), "bads, and more rows than bads, both above 0")
-    sampled = int(bad.sum())
-    return math.log(bads / (rows - bads)) - math.log(sampled / (len(bad) - sampled))
