@@ -137,7 +137,7 @@ def test_loan_money_at_a_prohibited_class_is_a_hit_with_its_way() -> None:
 def test_amounts_under_the_floor_add_up_to_one_hit_which_is_told_again_with_what_is_new() -> None:
     bank = Bank().open("a")
     bank.lend("l", "a", 10_000_00)
-    floor = CLASSES.floor("CNY")
+    floor = CLASSES.least(10_000_00, "CNY")
     assert bank.pay("a", "bookmaker", floor - 1, "gambling") == []
     (first,) = bank.pay("a", "bookmaker", 1, "gambling")
     (again,) = bank.pay("a", "bookmaker", 70_00, "gambling")

@@ -39,11 +39,15 @@ _NONE = Label("", "", prohibited=False)
 
 
 class Classes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The table. `floor_minor` is, by currency, the least loan money at one counterparty that is a hit."""
+    """The table. A hit needs loan money at one counterparty of at least a floor and a share of the loan.
+
+    `floor_minor` is the floor by currency, `least_share_bp` the share in basis points.
+    """
 
     version: Annotated[int, Meta(ge=1)]
     floor_minor: dict[Currency, Annotated[int, Meta(ge=1)]]
     floor_minor_elsewhere: Annotated[int, Meta(ge=1)]
+    least_share_bp: Annotated[int, Meta(ge=0, le=10_000)] = 0
     classes: dict[Ident, CounterpartyClass]
 
     def kind(self, name: str | None) -> Kind:
@@ -61,8 +65,12 @@ class Classes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return Label(found.en, found.zh, found.kind == "prohibited")
 
     def floor(self, currency: str) -> int:
-        """The least amount in minor units that is a hit."""
+        """The least amount in minor units that is a hit, whatever the loan."""
         return self.floor_minor.get(currency, self.floor_minor_elsewhere)
+
+    def least(self, loan_minor: int, currency: str) -> int:
+        """The least amount in minor units that is a hit of a loan of so much."""
+        return max(self.floor(currency), -(-loan_minor * self.least_share_bp // 10_000))
 
 
 def load_classes(path: Path | Traversable | None = None) -> Classes:

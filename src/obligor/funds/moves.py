@@ -104,5 +104,5 @@ def _hits(
     return [
         reached.hit(loan, movement.at)
         for loan, reached in loans.items()
-        if reached.minor >= classes.floor(loan.currency)
+        if reached.minor >= classes.least(loan.amount, loan.currency)
     ]
