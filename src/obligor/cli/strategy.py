@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from cyclopts import Parameter
@@ -15,7 +15,7 @@ from obligor.cli.common import app, run, show
 from obligor.decision import Need
 from obligor.kernel import InvalidInput, parse
 from obligor.scoring import PointsModel
-from obligor.strategy import Strategy
+from obligor.strategy import Certificate, Strategy
 
 __all__ = ["main"]
 
@@ -25,9 +25,19 @@ Name = Annotated[str, Parameter(help="A directory, or a pack's name such as star
 
 
 @cli.command
-def check(name: Name, *, as_json: Json = False) -> int:
-    """Compile a strategy; every problem is named with its file, line and cell, and gives 2."""
+def check(
+    name: Name,
+    *,
+    rows: Annotated[int, Parameter(help="How many rows to make for row against columns.")] = 5_000,
+    seen: Annotated[Path | None, Parameter(help="A Parquet file of facts that were seen.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Compile a strategy, and hold its function of a row against its function of columns.
+
+    Every problem is named with its file, line and cell, and gives 2; a difference between the two gives 1.
+    """
     compiled = _load(name)
+    certificate = strategy.certify(compiled, *_seen(compiled, seen), rows=rows)
     warnings = [str(warning) for warning in compiled.warnings]
     told = {
         "name": compiled.name,
@@ -37,15 +47,40 @@ def check(name: Name, *, as_json: Json = False) -> int:
         "inputs": sorted(compiled.inputs),
         "outputs": sorted(compiled.outputs),
         "warnings": warnings,
+        "certificate": msgspec.to_builtins(certificate),
     }
     lines = [
         f"{compiled.name} {compiled.version}, stage {compiled.stage}",
         f"sha256 {compiled.sha256}",
         f"reads {len(compiled.inputs)} inputs, gives {', '.join(sorted(compiled.outputs))}",
+        *_certified(certificate),
         *(f"warning: {warning}" for warning in warnings),
     ]
     show(told, as_json, lambda: "\n".join(lines))
-    return 0
+    return 0 if certificate.equal else 1
+
+
+def _seen(compiled: Strategy, path: Path | None) -> tuple[Any, Any]:
+    """The frame of a file, and the model's answers in it where the strategy scores."""
+    if path is None:
+        return None, None
+    import polars as pl
+
+    frame = pl.read_parquet(path)
+    return frame, frame if compiled.scores else None
+
+
+def _certified(found: Certificate) -> Iterator[str]:
+    """What a certificate says."""
+    yield (
+        f"row = columns: {found.differing:,} of {found.values:,} values differ over {found.rows:,} rows"
+        f" ({found.given:,} of them given); {found.emitter}, Polars {found.polars}, {found.platform}"
+    )
+    pairs = (("rules", found.rules), ("rows of tables", found.table_rows), ("bins", found.bins))
+    reached = ", ".join(f"{some} of {all_} {what}" for what, (some, all_) in pairs if all_)
+    yield f"reached {', '.join(found.outcomes)}; {reached}"
+    for item in found.differences:
+        yield f"differs: row {item.row}, {item.name}: {item.by_row} by row, {item.by_columns} by columns"
 
 
 @cli.command

@@ -1,5 +1,6 @@
 """Strategies: rules, tables and formulas as data, compiled to a function that decides and says why."""
 
+from obligor.strategy.certificate import Certificate, Difference, certify
 from obligor.strategy.explain import Detail, Explained
 from obligor.strategy.outcome import Need, Outcome, Scored
 from obligor.strategy.problems import Place, Problem, StrategyError
@@ -8,7 +9,9 @@ from obligor.strategy.strategy import Strategy, load
 from obligor.strategy.types import Kind, Type, Value
 
 __all__ = [
+    "Certificate",
     "Detail",
+    "Difference",
     "Explained",
     "Input",
     "Kind",
@@ -21,5 +24,6 @@ __all__ = [
     "StrategyError",
     "Type",
     "Value",
+    "certify",
     "load",
 ]

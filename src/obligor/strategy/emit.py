@@ -37,12 +37,16 @@ RowFunction = Callable[[Mapping[str, Value], Ask], Outcome | Need]
 
 def power(base: int, exponent: int, one: int) -> int:
     """A power of scaled integers, `one` being 1: square and multiply, each product rounded half-even."""
-    value, half = one, one >> 1
-    for bit in f"{exponent:b}":
+    if not exponent:
+        return one
+    value, half = base, one >> 1
+    # The first bit made 1 times the base of 1, which is exact.
+    for bit in f"{exponent:b}"[1:]:
         for factor in (value, base) if bit == "1" else (value,):
-            # Rounded half up; where that was a tie (the rest is zero), an odd result goes back to even.
-            value, rest = divmod(value * factor + half, one)
-            if not rest and value & 1 and one > 1:
+            # Rounded half up; where that was a tie, an odd result goes back to even.
+            product = value * factor + half
+            value = product // one
+            if value & 1 and value * one == product and one > 1:
                 value -= 1
     return value
 
@@ -121,7 +125,18 @@ class _Expressions:
     def _divide(self, node: Node, n: str, d: str) -> str:
         if node.name == "floor":
             return f"({n} // {d})"
-        return f"(-(-{n} // {d}))" if node.name == "ceiling" else f"half_even({n}, {d})"
+        if node.name == "ceiling":
+            return f"(-(-{n} // {d}))"
+        divisor = node.args[1]
+        if divisor.op is not Op.CONST or not isinstance(divisor.value, int):
+            return f"half_even({n}, {d})"
+        half = divisor.value >> 1
+        if divisor.value % 2:
+            return f"(({n} + {half}) // {d})"
+        # Rounded half up; where that was a tie, an odd result goes back to even.
+        self.temporaries += 1
+        x, q = f"x_{self.temporaries}", f"q_{self.temporaries}"
+        return f"({q} - 1 if ({q} := ({x} := {n} + {half}) // {d}) & 1 and {q} * {d} == {x} else {q})"
 
     def _extreme(self, op: Op, parts: Sequence[str]) -> str:
         if len(parts) == 2 and all(map(_simple, parts)):

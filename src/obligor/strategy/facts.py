@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from obligor.kernel import Fact, InvalidInput, Violation
 from obligor.strategy.problems import Flaw
 from obligor.strategy.schema import Input
-from obligor.strategy.types import Kind, Type, Value, date_value, format_scaled, scaled, show_date
+from obligor.strategy.types import MAX_SCALE, Kind, Type, Value, date_value, format_scaled, scaled, show_date
 
 __all__ = ["FactReader", "render"]
 
 _ABSENT: Any = object()
+# As many digits as any text within the bounds of an input can have.
+DIGITS = 18
+BEYOND = 2**64
+_POWERS: tuple[int, ...] = tuple(10**power for power in range(MAX_SCALE + 1))
+Slow = Callable[[str, Any], None]
 
 
 class FactReader:
@@ -20,11 +25,7 @@ class FactReader:
 
     def __init__(self, inputs: Mapping[str, Input]) -> None:
         self.inputs = inputs
-        # Nearly all facts are whole numbers and categories: they are read without a call.
-        self._plan = [
-            (name, item, item.type == "integer", item.minimum or 0, item.maximum or 0, frozenset(item.values))
-            for name, item in inputs.items()
-        ]
+        self._fast = _fast(inputs)
         self._kinds = {
             name: item.kind for name, item in inputs.items() if item.type in {"decimal", "date"} or item.other
         }
@@ -40,22 +41,15 @@ class FactReader:
         """
         found: dict[str, Value] = {}
         wrong: list[Violation] = []
-        get = facts.get
-        for name, item, whole, lo, hi, values in self._plan:
-            value = get(name, _ABSENT)
-            kind = value.__class__
-            if (whole and kind is int and lo <= value <= hi) or (kind is str and value in values):
-                found[name] = value
-                continue
-            if value is _ABSENT:
-                continue
-            if value is None and item.nullable:
-                found[name] = None
-                continue
+
+        def slow(name: str, value: Any) -> None:
+            item = self.inputs[name]
             try:
                 found[name] = _parse(value, item)
             except (Flaw, TypeError):
                 wrong.append(Violation.of(name, value, accepted(item)))
+
+        self._fast(facts.get, found, slow)
         if wrong:
             names = ", ".join(violation.field for violation in wrong)
             raise InvalidInput(f"facts that the strategy does not take: {names}", wrong)
@@ -68,6 +62,47 @@ class FactReader:
             if name in written:
                 written[name] = render(values[name], kind)
         return written
+
+
+def _fast(inputs: Mapping[str, Input]) -> Callable[[Any, dict[str, Value], Slow], None]:
+    """A function that takes facts as they nearly always are, and leaves any other, known or not, to `slow`.
+
+    It is generated, as the row function is: names and bounds reach the source through `repr` only.
+    """
+    lines = ["def fast(get, found, slow):"]
+    space: dict[str, Any] = {"absent": _ABSENT, "units": _units}
+    for number, (name, item) in enumerate(inputs.items()):
+        lo, hi = item.minimum, item.maximum
+        value = "value"
+        if item.type == "integer":
+            test = f"value.__class__ is int and {lo} <= value <= {hi}"
+        elif item.type == "boolean":
+            test = "value is True or value is False"
+        elif item.type == "category":
+            space[f"s_{number}"] = frozenset(item.values)
+            test = f"value.__class__ is str and value in s_{number}"
+        elif item.type == "decimal":
+            value = "number"
+            test = f"value.__class__ is str and {lo} <= (number := units(value, {item.scale})) <= {hi}"
+        else:
+            test = "False"
+        lines += [f" value = get({name!r}, absent)", f" if {test}:", f"  found[{name!r}] = {value}"]
+        if item.nullable:
+            lines += [" elif value is None:", f"  found[{name!r}] = None"]
+        lines += [" elif value is not absent:", f"  slow({name!r}, value)"]
+    exec(compile("\n".join(lines), "<facts>", "exec"), space)  # noqa: S102 - our own source, from the inputs
+    fast: Callable[[Any, dict[str, Value], Slow], None] = space["fast"]
+    return fast
+
+
+def _units(text: str, scale: int) -> int:
+    """Plain decimal text in units of a scale; of anything else, something beyond all bounds."""
+    whole, point, places = text.partition(".")
+    digits = whole + places
+    plain = digits.isascii() and digits.isdecimal() and whole and (places or not point)
+    if not plain or len(places) > scale or len(digits) > DIGITS:
+        return BEYOND
+    return int(digits) * _POWERS[scale - len(places)]
 
 
 def _parse(value: Fact, item: Input) -> Value:

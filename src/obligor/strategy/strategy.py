@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from obligor.kernel import Conflict, Corrupted, Fact, InvariantBroken
 from obligor.strategy.compile import compile_files
@@ -19,6 +20,11 @@ from obligor.strategy.problems import Place, Problem, StrategyError
 from obligor.strategy.schema import Input
 from obligor.strategy.source import MAIN
 from obligor.strategy.types import Kind, Type, Value
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from obligor.strategy.columns import ColumnFunction
 
 __all__ = ["Strategy", "load"]
 
@@ -88,6 +94,43 @@ class Strategy:
     def interpret(self, facts: Mapping[str, Value], score: Ask | None = None) -> Outcome | Need:
         """The same by the slow second implementation, which tests hold `run` against."""
         return interpret(self.program, facts, self._model(score))
+
+    def columns(self, frame: pl.DataFrame, scored: pl.DataFrame | None = None) -> pl.DataFrame:
+        """Decide a whole frame: for each row, to the bit, what the row function answers.
+
+        `frame` has a column for each input but those of source `score`: whole numbers, booleans, dates, texts
+        or categories, and for decimals Decimals with at most the input's places (`frame` makes such frames of
+        facts). `scored` holds a model's answers, row by row: `score`, `pd_ppm`, and `reasons` (lists of
+        codes) where a rule asks for them; a row that does not come as far as the model may have nulls there.
+
+        The result has, in the order of the rows, `outcome`, a column for each output (numbers as Int64 or
+        Decimal, null under outcomes that have it not), `reasons` (lists of codes, in order) and `ended`, the
+        step that ended the decision, null where it came to its end.
+
+        Raises:
+            InvalidInput: a column is missing, of another type, or holds a value that its input does not take;
+                each is named with its first such row, counted from 0.
+            Conflict: the strategy has a step with a model and no answers were given, or an output has a name
+                that the result uses itself.
+        """
+        return self.column_function(frame, scored)
+
+    @cached_property
+    def column_function(self) -> ColumnFunction:
+        """The function behind `columns`, made when it is first asked for: only then is Polars needed."""
+        from obligor.strategy.columns import ColumnFunction
+
+        return ColumnFunction(self.program, self.inputs, self.outputs)
+
+    def frame(self, facts: Mapping[str, Sequence[Fact]]) -> pl.DataFrame:
+        """Written facts by input, a value for each row, as a frame for `columns`.
+
+        Raises:
+            InvalidInput: an input is missing, or a fact is not of its type; the first of each is named.
+        """
+        from obligor.strategy.frames import frame_of
+
+        return frame_of(self.column_function.reader.inputs, facts)
 
     def parse_facts(self, facts: Mapping[str, Fact]) -> dict[str, Value]:
         """Written facts as typed values; facts that are no inputs are left out.
