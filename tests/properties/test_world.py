@@ -27,6 +27,7 @@ class Moody:
     def __init__(self, seed: int) -> None:
         self.luck = random.Random(seed)
         self.balances: dict[str, int] = {}
+        self.purchases: dict[str, int] = {}
         self.paid: dict[str, int] = defaultdict(int)
         self.owed: dict[str, int] = {}
         self.lost: set[str] = set()
@@ -101,6 +102,9 @@ class Moody:
             assert self.balances[body["account_id"]] >= 0
             if sign < 0 and body["counterparty"] in self.balances:
                 self.balances[body["counterparty"]] += body["amount_minor"]
+            self.purchases[body["transfer_id"]] = body["amount_minor"]
+        elif kind == "transfer.reversed":
+            self.balances[body["account_id"]] += self.purchases.pop(body["transfer_id"])
         elif kind == "repayment.received":
             assert body["loan_id"] not in self.lost
             self.paid[body["loan_id"]] += body["amount_minor"]

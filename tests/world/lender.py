@@ -69,6 +69,7 @@ class Lender:
         self.due: dict[date, set[str]] = defaultdict(set)
         self.requests: list[Request] = []
         self.payments: dict[str, int] = {}
+        self.purchases: dict[str, int] = {}
         self.balances: dict[str, int] = {}
         self.released: dict[str, tuple[str, int, str | None]] = {}
         self.per_day: list[tuple[int, int]] = []
@@ -196,6 +197,9 @@ class Lender:
             assert self.balances[body["account_id"]] >= 0, body
             if sign < 0 and body["counterparty"] in self.balances:
                 self.balances[body["counterparty"]] += body["amount_minor"]
+            self.purchases[body["transfer_id"]] = body["amount_minor"]
+        elif kind == "transfer.reversed":
+            self.balances[body["account_id"]] += self.purchases.pop(body["transfer_id"])
 
     def _close(self, today: date) -> None:
         buckets = [0, 0, 0, 0, 0]

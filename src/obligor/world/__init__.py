@@ -4,7 +4,7 @@ Everything that comes out of this room is labelled simulated; its ground truth i
 """
 
 from obligor.world.messages import Answer, Request
-from obligor.world.settings import Settings, Shock
+from obligor.world.settings import SMOKE, Settings, Shock
 from obligor.world.world import World
 
-__all__ = ["Answer", "Request", "Settings", "Shock", "World"]
+__all__ = ["SMOKE", "Answer", "Request", "Settings", "Shock", "World"]

@@ -19,6 +19,7 @@ SEASON = (1.12, 0.75, 0.95, 0.95, 1.00, 1.08, 0.95, 0.97, 1.00, 0.95, 1.20, 1.08
 WEEKDAY = (1.06, 1.06, 1.05, 1.05, 1.05, 0.90, 0.83)
 APPETITE = (1.0, 0.35, 0.12)
 DOOR_OPENS, DOOR_CLOSES = 4_000, 46_000
+RING_EVERY_DAYS = 150
 
 
 def applicants(scene: Scene, draws: np.ndarray) -> list[Moment]:
@@ -39,7 +40,7 @@ def ring_days(scene: Scene) -> Iterator[tuple[int, RingApplies]]:
     """The days, counted from before the first, on which each ring's members apply: all within a week."""
     for person in scene.people:
         if person.ring is not None:
-            days = 14 + 45 * person.ring + person.number % 6
+            days = 14 + RING_EVERY_DAYS * person.ring + person.number % 6
             yield days, RingApplies(person.number, 9_000 + person.number * 37 % 9_000)
 
 

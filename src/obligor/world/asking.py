@@ -33,7 +33,12 @@ PURPOSES = Choice(
     }
 )
 TERMS = Choice({3: 0.06, 6: 0.17, 12: 0.38, 18: 0.09, 24: 0.16, 36: 0.14})
-BULLET_TERMS = Choice({3: 0.35, 6: 0.40, 12: 0.25})
+# A bullet is repaid at once; each draw on a line in instalments; a firm's loan works for a season or two.
+SHORT_TERMS = {
+    "bullet": Choice({3: 0.35, 6: 0.40, 12: 0.25}),
+    "line": Choice({6: 0.45, 12: 0.55}),
+    "business": Choice({6: 0.25, 12: 0.50, 24: 0.25}),
+}
 
 BULLETS = 0.12
 REFERENCE_RATE_BP = 1500
@@ -41,6 +46,9 @@ LEAST, MOST = 1_000, 200_000
 
 _CHANNEL_RISK = {"app": -0.06, "web": 0.0, "partner": 0.20, "agent": 0.10}
 _PURPOSE_RISK = {"debt_consolidation": 0.15, "other": 0.10, "education": -0.10, "medical": 0.05}
+_PRODUCT_RISK = {"line": 0.45, "business": 0.35, "bullet": 0.0}
+# Small and short loans are asked for by those who are short of money.
+_TERM_RISK = {3: 0.36, 6: 0.36, 12: 0.36, 18: 0.25, 24: 0.22, 36: -0.15}
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -74,14 +82,28 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     haste: float
 
 
-def ask(person: Person, day: date, start: date, rng: np.random.Generator, standing: Standing) -> Ask:
-    """One application of a person on a day. `rng` is the application's own stream."""
+def ask(
+    person: Person,
+    day: date,
+    start: date,
+    rng: np.random.Generator,
+    standing: Standing,
+    *,
+    lines: float = 0.0,
+) -> Ask:
+    """One application of a person on a day.
+
+    `rng` is the application's own stream, `lines` the share of applications for a revolving line.
+    """
     u = rng.random(16).tolist()
     z = rng.standard_normal(5).tolist()
-    bullet = u[0] < BULLETS
-    term = (BULLET_TERMS if bullet else TERMS).at(u[1])
+    product = _product(person, u[0], lines)
+    bullet = product == "bullet"
+    term = SHORT_TERMS.get(product, TERMS).at(u[1])
     channel = "app" if person.ring is not None else CHANNELS.at(u[2])
     purpose = "shopping" if person.ring is not None else PURPOSES.at(u[3])
+    if product == "business":
+        purpose = "working_capital"
     amount = _amount(person, term, z[0])
     strain = 0.0 if person.ring is not None else z[1]
     burden = (
@@ -97,9 +119,11 @@ def ask(person: Person, day: date, start: date, rng: np.random.Generator, standi
         + 0.08 * min(standing.outside + standing.loans, 5)
         + _CHANNEL_RISK[channel]
         + _PURPOSE_RISK.get(purpose, 0.0)
+        + _PRODUCT_RISK.get(product, 0.0)
+        + _TERM_RISK.get(term, 0.0)
     )
     return Ask(
-        product="bullet" if bullet else "instalment",
+        product=product,
         channel=channel,
         purpose=purpose,
         amount_minor=amount,
@@ -122,9 +146,17 @@ def instalment_minor(amount_minor: int, rate_bp: int, term_months: int) -> int:
     return round(amount_minor * rate / (1.0 - (1.0 + rate) ** -term_months))
 
 
+def _product(person: Person, uniform: float, lines: float) -> str:
+    if person.firm:
+        return "business"
+    if uniform < BULLETS:
+        return "bullet"
+    return "line" if uniform < BULLETS + lines and person.ring is None else "instalment"
+
+
 def _amount(person: Person, term: int, z: float) -> int:
     """Some months of income, more for longer terms, rounded, up to the 200,000 of an internet loan."""
-    income = person.income_minor / 100.0
+    income = person.income_minor / 100.0 * (1.6 if person.firm else 1.0)
     wanted = 1.55 * income * (term / 12.0) ** 0.65 * exp(0.55 * z)
     if person.ring is not None:
         wanted = max(wanted, 2.0 * income)

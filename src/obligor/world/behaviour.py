@@ -8,14 +8,12 @@ late.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from math import exp, log
 from typing import Literal
 
 import msgspec
 
-from obligor.kernel import add_months
 from obligor.world.luck import Purpose, stream
 from obligor.world.settings import Settings
 
@@ -23,13 +21,10 @@ __all__ = [
     "Move",
     "Nature",
     "Now",
-    "Outlook",
     "Terms",
-    "default_probability",
     "move",
     "nature",
     "onset",
-    "outlook",
     "weather",
     "weight",
 ]
@@ -43,9 +38,9 @@ BULLET_INTEREST = 0.5
 BULLET_END = 3.5
 DISTANT = 1.25
 CENTRE = 0.40
-ROLL = (0.45, 0.62, 0.80, 0.96)
+ROLL = (0.50, 0.57, 0.69, 0.96)
 TILT = 0.20
-CURE = (0.80, 0.60, 0.40, 0.10)
+CURE = (0.72, 0.25, 0.08, 0.06)
 HOLIDAYS = {1: 1.10, 2: 1.18, 10: 1.10}
 
 
@@ -83,14 +78,6 @@ class Nature(msgspec.Struct, frozen=True):
     luck: tuple[float, ...]
 
 
-class Outlook(msgspec.Struct, frozen=True):
-    """How a loan went by a horizon: the worst days past due, and whether they were above 90."""
-
-    worst_dpd: int
-    bad: bool
-    first_missed_on: date | None
-
-
 def nature(
     seed: int,
     person: int,
@@ -107,8 +94,8 @@ def nature(
 
 
 def seasoning(months: float) -> float:
-    """The hazard's shape over a loan's age, about 1 in its first two years; peak near month 16."""
-    return 1.45 * (1.0 - exp(-months / 6.0)) * exp(-max(0.0, months - 16.0) / 50.0)
+    """The hazard's shape over a loan's age: full after half a year, waning after month 14."""
+    return 0.91 * (1.0 - exp(-months / 2.5)) * exp(-max(0.0, months - 14.0) / 70.0)
 
 
 _SEASONING = tuple(seasoning(months) for months in range(121))
@@ -194,85 +181,6 @@ def move(who: Nature, now: Now) -> Move:
     if way > 1.0 - late - PART:
         return Move("part", 2 + int(when * 16))
     return ON_TIME
-
-
-def outlook(who: Nature, terms: Terms, start: date, settings: Settings, months: int = 12) -> Outlook:
-    """How a loan on these terms would go, to a horizon in months on book, untouched by any treatment."""
-    horizon = add_months(terms.disbursed_on, months)
-    unpaid: list[date] = []
-    worst = 0
-    first: date | None = None
-    last = terms.disbursed_on
-    for step, due in enumerate(_steps(terms, horizon)):
-        is_due = step < len(terms.dues)
-        if not is_due and not unpaid:
-            break
-        climate = _climate(terms, step, due, start, settings)
-        age, gap = _months(terms.disbursed_on, due), _months(last, due)
-        behind = stage(unpaid[0], due) if unpaid else 0
-        made = move(who, Now(step, age, gap, behind, climate))
-        last = due
-        if made.kind == "off":
-            break
-        if made.kind == "miss":
-            first = first or due
-        elif unpaid:
-            paid_on = min(due - timedelta(days=AHEAD - made.delay), horizon)
-            worst = max(worst, (paid_on - unpaid[0]).days)
-            unpaid = unpaid[1:] if made.kind == "one" else []
-        else:
-            worst = max(worst, made.delay)
-        if is_due and made.kind in {"miss", "one"}:
-            unpaid.append(due)
-    if unpaid:
-        worst = max(worst, (horizon - unpaid[0]).days)
-    return Outlook(worst, worst > 90, first)
-
-
-def default_probability(index: float, terms: Terms, start: date, settings: Settings) -> float:
-    """The true probability of more than 90 days past due within 12 months on book, before luck is drawn.
-
-    A forward pass over the number of instalments behind (0 to 3, then default), by the same rates as `move`.
-    """
-    horizon = add_months(terms.disbursed_on, 12)
-    steps = _steps(terms, horizon)
-    rolls = [roll(index, behind) for behind in (1, 2, 3)]
-    state = [1.0, 0.0, 0.0, 0.0, 0.0]
-    last = terms.disbursed_on
-    for step, due in enumerate(steps):
-        is_due = step < len(terms.dues)
-        after = [0.0, 0.0, 0.0, 0.0, state[4]]
-        if is_due:
-            age, gap = _months(terms.disbursed_on, due), _months(last, due)
-            missed = onset(index, age, gap, _climate(terms, step, due, start, settings))
-            after[1] = state[0] * missed
-            after[0] = state[0] * (1.0 - missed) * (1.0 - prepayment(age))
-        last = due
-        for behind, rolled in enumerate(rolls, 1):
-            cured = (1.0 - rolled) * CURE[behind - 1]
-            after[behind + 1] += state[behind] * rolled
-            after[0] += state[behind] * cured
-            after[behind if is_due else behind - 1] += state[behind] * (1.0 - rolled - cured)
-        state = after
-    never = min(1.0, NEVER * exp(index)) if len(steps) > 3 else 0.0
-    return never + (1.0 - never) * state[4]
-
-
-def _climate(terms: Terms, place: int, due: date, start: date, settings: Settings) -> float:
-    heavy = weight(place, len(terms.dues), bullet=terms.bullet)
-    return settings.onset * weather(due, start, settings) * heavy
-
-
-def _steps(terms: Terms, horizon: date) -> Sequence[date]:
-    """The due dates up to a horizon, and after the last one the same day of every following month."""
-    steps = [due for due in terms.dues if due <= horizon]
-    if len(steps) == len(terms.dues):
-        last = terms.dues[-1]
-        extra = 1
-        while (after := add_months(last, extra)) <= horizon:
-            steps.append(after)
-            extra += 1
-    return steps
 
 
 def _months(start: date, end: date) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from functools import partial
 from typing import Literal
@@ -13,7 +14,7 @@ from obligor.world.counterparties import Counterparty
 from obligor.world.identity import account_number
 from obligor.world.luck import Choice, Purpose, stream
 from obligor.world.people import Person
-from obligor.world.scene import Scene
+from obligor.world.scene import LEAST_MINOR, Scene
 from obligor.world.state import Folk
 
 __all__ = ["Flow", "Moment", "Rhythm", "past_flows", "show_accounts", "today"]
@@ -29,7 +30,6 @@ SHOPS = Choice(
     }
 )
 BETS = Choice({"gambling": 0.6, "lottery": 0.4})
-LEAST_MINOR = 1_000
 
 # A moment of the day: when, and what to do then.
 Moment = tuple[int, partial[None]]
@@ -54,6 +54,7 @@ class Rhythm:
         self.rents = np.array([person.rent_minor > 0 for person in people], dtype=bool)
         self.owes = np.array([person.debt_minor > 0 for person in people], dtype=bool)
         self.invests = np.array([person.invests for person in people], dtype=bool)
+        self.gambles = np.array([person.gambles for person in people], dtype=bool)
 
 
 def today(scene: Scene, rhythm: Rhythm, draws: np.ndarray) -> list[Moment]:
@@ -62,15 +63,24 @@ def today(scene: Scene, rhythm: Rhythm, draws: np.ndarray) -> list[Moment]:
     if not watched.any():
         return []
     on = rhythm.days == scene.today.day
-    shops = draws[:, 2] < scene.settings.shopping_per_month / 30.4
-    plans = (
-        (on[:, 0], _paid, 7_000),
-        (on[:, 1] & rhythm.rents, _rent, 16_000),
-        (on[:, 2], _bills, 20_000),
-        (on[:, 3] & rhythm.owes, _debts, 24_000),
-        (on[:, 2] & rhythm.invests, _invest, 28_000),
-        (shops, _shop, 32_000),
-    )
+    plans: tuple[tuple[np.ndarray, Callable[[Scene, int, int, list[float]], None], int], ...]
+    if scene.settings.telling == "monthly":
+        plans = (
+            (on[:, 0], _paid, 7_000),
+            (on[:, 2], _living, 20_000),
+            (on[:, 2] & rhythm.invests, _invest, 28_000),
+            (on[:, 3] & rhythm.gambles, _bet, 32_000),
+        )
+    else:
+        shops = draws[:, 2] < scene.settings.shopping_per_month / 30.4
+        plans = (
+            (on[:, 0], _paid, 7_000),
+            (on[:, 1] & rhythm.rents, _rent, 16_000),
+            (on[:, 2], _bills, 20_000),
+            (on[:, 3] & rhythm.owes, _debts, 24_000),
+            (on[:, 2] & rhythm.invests, _invest, 28_000),
+            (shops, _shop, 32_000),
+        )
     moments: list[Moment] = []
     for hit, what, seconds in plans:
         for number in np.flatnonzero(hit & watched).tolist():
@@ -197,10 +207,36 @@ def _bills(scene: Scene, number: int, seconds: int, row: list[float]) -> None:
     amount = int(person.income_minor * (0.015 + 0.02 * row[1]))
     place = scene.places.usual("utilities", number)
     scene.pay_out(folk.accounts[0], amount, place, seconds, least=LEAST_MINOR)
+    _save(scene, folk, seconds + 60)
+
+
+def _save(scene: Scene, folk: Folk, seconds: int) -> None:
+    """Who has a second account puts something aside on it."""
     if len(folk.accounts) > 1:
         second = Counterparty(folk.accounts[1], "person", "person")
         saved = scene.state.balances[folk.accounts[0]] // 12
-        scene.pay_out(folk.accounts[0], saved, second, seconds + 60, least=LEAST_MINOR)
+        scene.pay_out(folk.accounts[0], saved, second, seconds, least=LEAST_MINOR)
+
+
+def _living(scene: Scene, number: int, seconds: int, row: list[float]) -> None:
+    """A month's rent, bills, debts and shopping in one payment, as a card's statement has it."""
+    person, folk = scene.person(number)
+    account = folk.accounts[0]
+    balance = scene.state.balances[account]
+    spent = person.rent_minor + person.debt_minor
+    spent += int(_budget(person) * _ease(person, balance) * (0.70 + 0.4 * row[1]))
+    place = scene.places.usual("retail", number)
+    scene.buy(account, min(spent, balance - person.income_minor // 12), place, seconds, row[0])
+    if scene.today.month % 3 == 0:
+        _save(scene, folk, seconds + 60)
+
+
+def _bet(scene: Scene, number: int, seconds: int, row: list[float]) -> None:
+    """A month's bets of who bets, whatever the money."""
+    person, folk = scene.person(number)
+    amount = int(person.income_minor * 0.08 * (0.3 + row[1]))
+    place = scene.places.usual(BETS.at(row[0]), number)
+    scene.pay_out(folk.accounts[0], amount, place, seconds, least=LEAST_MINOR)
 
 
 def _debts(scene: Scene, number: int, seconds: int, _: list[float]) -> None:
@@ -227,4 +263,4 @@ def _shop(scene: Scene, number: int, seconds: int, row: list[float]) -> None:
         kind, each = BETS.at(row[0] * 4.0), each * 0.25
     place = scene.places.pick(kind, (row[0] * 97.0 + row[1]) % 1.0)
     most = scene.state.balances[account] - person.income_minor // 12
-    scene.pay_out(account, min(int(each), most), place, seconds, least=LEAST_MINOR)
+    scene.buy(account, min(int(each), most), place, seconds, (row[0] * 389.0 + row[1]) % 1.0)

@@ -25,6 +25,7 @@ _SIZES: Mapping[str, tuple[int, int]] = {
     "travel": (8, 500),
     "cash_withdrawal": (6, 1000),
     "loan_repayment": (10, 2000),
+    "supplier": (10, 400),
     "person": (20, 20),
     **dict.fromkeys(PROHIBITED, (10, 1000)),
 }

@@ -18,9 +18,10 @@ import polars as pl
 from obligor.kernel import Fact, add_months
 from obligor.world import people as population
 from obligor.world.asking import Ask, Standing, ask, instalment_minor
-from obligor.world.behaviour import Terms, nature, outlook
+from obligor.world.behaviour import Terms, nature
 from obligor.world.cash import past_flows
 from obligor.world.counterparties import Counterparties
+from obligor.world.lives import outlook
 from obligor.world.luck import Purpose, stream
 from obligor.world.people import Person
 from obligor.world.settings import Settings
@@ -115,7 +116,7 @@ def _honest(settings: Settings) -> Settings:
 
 def _row(past: Past, person: Person, day: date) -> dict[str, Fact | date]:
     rng = stream(past.seed, Purpose.PAST_ASKING, person.number)
-    asked = ask(person, day, past.begin, rng, Standing())
+    asked = ask(person, day, past.begin, rng, Standing(), lines=past.settings.lines)
     who = nature(past.seed, person.number, 0, asked.index, purpose=Purpose.PAST_LIFE)
     terms = terms_of(asked.product, asked.term_months, day)
     became = outlook(who, terms, past.begin, past.settings)

@@ -49,7 +49,8 @@ def person_payload(person: Person, *, known: bool) -> dict[str, str]:
     if known:
         return {"national_id": identity}
     number = person.number
-    name = f"模拟客户{number:05d}" if number % 2 else f"Simulated Person {number:05d}"
+    chinese, english = ("模拟企业", "Simulated Firm") if person.firm else ("模拟客户", "Simulated Person")
+    name = f"{chinese}{number:05d}" if number % 2 else f"{english} {number:05d}"
     home = _opaque("home", f"ring {person.ring}" if person.ring is not None else str(number))
     return {
         "reference": reference(number),
@@ -59,7 +60,7 @@ def person_payload(person: Person, *, known: bool) -> dict[str, str]:
         "email": f"person{number:05d}@simulated.invalid",
         "address": f"{home % 997 + 1} Simulated Road {home // 997 % 9973 + 1}, Nowhere",
         "born_on": person.born_on.isoformat(),
-        "kind": "person",
+        "kind": "firm" if person.firm else "person",
     }
 
 

@@ -1,24 +1,26 @@
-"""The customer's side of the conversation: ask, answer for the sources, weigh the offer, sign, draw."""
+"""The customer's side of the conversation: ask, answer for the sources, hear the outcome, weigh the offer."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
-from datetime import date
 from math import exp
 from typing import Any
 
-from obligor.world import cash, repaying, spending
+from obligor.world import cash, drawing, repaying
 from obligor.world.asking import REFERENCE_RATE_BP, Standing, ask, instalment_minor
+from obligor.world.drawing import end, tick
 from obligor.world.identity import device_id, person_payload
 from obligor.world.luck import Purpose, stream
 from obligor.world.messages import Answer
-from obligor.world.scene import LATEST, Scene, clock
-from obligor.world.state import FOR_EVER, REFERENCE, WATCHED_DAYS, Debt, Petition, RingApplies, TakeUp
+from obligor.world.people import Person
+from obligor.world.scene import Scene, clock
+from obligor.world.state import REFERENCE, Debt, Folk, Petition, RingApplies, TakeUp
 
 __all__ = ["apply", "hear", "ring_applies", "take_up", "told"]
 
 LAPSE_DAYS = 30
+# The share of the declined who find the money elsewhere.
+ELSEWHERE = 0.6
 PLATFORMS = ("android", "ios")
 
 
@@ -30,7 +32,7 @@ def apply(scene: Scene, number: int, seconds: int) -> None:
     standing = Standing(len(folk.loans), folk.outside, owed + folk.outside_due_minor, folk.worst_dpd)
     # The luck of an application belongs to the person and their how-manieth it is, not to who came before.
     rng = stream(scene.seed, Purpose.ASKING, number, folk.applications)
-    asked = ask(person, scene.today, scene.start, rng, standing)
+    asked = ask(person, scene.today, scene.start, rng, standing, lines=scene.settings.lines)
     folk.devices += asked.new_device
     petition = Petition(
         number=place,
@@ -52,7 +54,7 @@ def apply(scene: Scene, number: int, seconds: int) -> None:
     known = folk.person_id is not None and asked.channel == "partner"
     folk.applications += 1
     folk.pending = place
-    scene.watch(number, max(folk.watched_until, scene.state.today + WATCHED_DAYS))
+    scene.watch(number, max(folk.watched_until, scene.state.today + scene.settings.watched_days))
     payload = {
         "person": person_payload(person, known=known),
         "product": asked.product,
@@ -64,10 +66,17 @@ def apply(scene: Scene, number: int, seconds: int) -> None:
         "fields": asked.fields,
         "device_id": device_id(person, folk.devices),
         "reference": f"{REFERENCE}{place:07d}",
-        "consents": ["bureau", "device", "accounts"] if person.seen else ["bureau", "device"],
+        "consents": _consents(scene, person, folk),
         "at": clock(scene.today, seconds),
     }
     scene.state.reacting[scene.post("application", payload)] = place
+
+
+def _consents(scene: Scene, person: Person, folk: Folk) -> list[str]:
+    """What a person consents to; told by the month, once."""
+    if scene.settings.telling == "monthly" and folk.person_id is not None:
+        return []
+    return ["bureau", "device", "accounts"] if person.seen else ["bureau", "device"]
 
 
 def ring_applies(scene: Scene, task: RingApplies) -> None:
@@ -84,12 +93,12 @@ def hear(scene: Scene, answer: Answer) -> None:
     if answer.refused:
         scene.state.refused[kind] = scene.state.refused.get(kind, 0) + 1
         if place is not None:
-            _end(scene, scene.state.petitions[place], "refused")
+            end(scene, scene.state.petitions[place], "refused")
     elif place is None:
         if kind in _HEARD:
             told(scene, kind, {**request.payload.get("body", {}), **response})
     elif kind == "drawdown":
-        _draw_answered(scene, scene.state.petitions[place], response)
+        drawing.answered(scene, scene.state.petitions[place], response)
     else:
         _application_answered(scene, scene.state.petitions[place], response)
 
@@ -99,7 +108,7 @@ def told(scene: Scene, kind: str, data: Mapping[str, Any]) -> None:
     state = scene.state
     if kind in _OF_LOANS:
         if kind == "loan.disbursed" and data["loan_id"] in state.by_loan:
-            _disbursed(scene, state.petitions[state.by_loan[data["loan_id"]]], data)
+            drawing.disbursed(scene, state.petitions[state.by_loan[data["loan_id"]]], data)
         elif data["loan_id"] in state.debts:
             repaying.told(scene, state.debts[data["loan_id"]], kind, data)
         return
@@ -114,14 +123,14 @@ def take_up(scene: Scene, task: TakeUp) -> None:
     petition = scene.state.petitions[task.petition]
     if petition.fate == "open" and petition.outcome == "approve":
         petition.seconds = task.seconds
-        _accept(scene, petition)
+        drawing.accept(scene, petition)
 
 
 def lapsed(scene: Scene, petition: Petition) -> bool:
     """Whether an application has waited so long that the person thinks of another."""
     if scene.state.today - petition.day <= LAPSE_DAYS:
         return False
-    _end(scene, petition, "lapsed")
+    end(scene, petition, "lapsed")
     return True
 
 
@@ -132,7 +141,8 @@ def _application_answered(scene: Scene, petition: Petition, response: Mapping[st
         scene.state.by_application[petition.application_id] = petition.number
     if response.get("person_id") and folk.person_id is None:
         folk.person_id = str(response["person_id"])
-        _seen_at_the_door(scene, petition)
+        if scene.settings.telling == "daily":
+            _seen_at_the_door(scene, petition)
     if response.get("outcome"):
         _decided(scene, petition, response)
     elif response.get("needs"):
@@ -150,11 +160,11 @@ def _source(scene: Scene, petition: Petition, name: str) -> None:
     down = petition.haste * 1009.0 % 1.0 < scene.settings.bureau_outage
     if name == "bureau" and not down:
         request = scene.event(
-            "source.answered", "bureau", _tick(petition, 3), body | {"facts": petition.bureau}
+            "source.answered", "bureau", tick(petition, 3), body | {"facts": petition.bureau}
         )
     else:
         why = "timeout" if name == "bureau" else "no such source in the simulated world"
-        request = scene.event("source.failed", "gateway", _tick(petition, 3), body | {"why": why})
+        request = scene.event("source.failed", "gateway", tick(petition, 3), body | {"why": why})
     scene.state.reacting[request] = petition.number
 
 
@@ -166,7 +176,7 @@ def _seen_at_the_door(scene: Scene, petition: Petition) -> None:
         "platform": PLATFORMS[person.number % 2],
         "country": "CN",
     }
-    scene.event("device.seen", "app", _tick(petition, 1), body)
+    scene.event("device.seen", "app", tick(petition, 1), body)
 
 
 def _show_accounts(scene: Scene, petition: Petition) -> None:
@@ -189,19 +199,29 @@ def _overridden(scene: Scene, petition: Petition, data: Mapping[str, Any]) -> No
     for name in ("limit_minor", "rate_bp", "term_months"):
         if data.get(name) is not None:
             setattr(petition, name, data[name])
-    if petition.outcome == "decline":
+    if petition.outcome == "approve" and petition.fate == "declined" and petition.day == scene.state.today:
+        _reopened(scene, petition)
+    elif petition.outcome == "decline" and petition.fate == "open":
         _declined(scene, petition)
 
 
 def _declined(scene: Scene, petition: Petition) -> None:
     """Who is declined stays away for a while; most find the money elsewhere, and dearer."""
     folk = scene.state.folks[petition.person]
-    _end(scene, petition, "declined")
+    end(scene, petition, "declined")
     folk.quiet_until = scene.state.today + 20 + int(60 * petition.haste)
-    if petition.patience < 0.6:
+    if petition.patience < ELSEWHERE:
         _borrow_elsewhere(scene, petition)
     if scene.people[petition.person].ring is not None and folk.applications < 2:
         scene.plan(9 + petition.number % 4, RingApplies(petition.person, petition.seconds))
+
+
+def _reopened(scene: Scene, petition: Petition) -> None:
+    """A decline that is taken back on the same day has had no consequences yet."""
+    folk = scene.state.folks[petition.person]
+    petition.fate, folk.pending, folk.quiet_until = "open", petition.number, 0
+    if petition.patience < ELSEWHERE:
+        _borrow_elsewhere(scene, petition, -1)
 
 
 def _offered(scene: Scene, petition: Petition, data: Mapping[str, Any]) -> None:
@@ -221,117 +241,21 @@ def _offered(scene: Scene, petition: Petition, data: Mapping[str, Any]) -> None:
     if not ring and petition.patience > 1.0 / (1.0 + exp(-pull)):
         folk = scene.state.folks[petition.person]
         folk.quiet_until = scene.state.today + 40
-        _end(scene, petition, "went_elsewhere")
+        end(scene, petition, "went_elsewhere")
         _borrow_elsewhere(scene, petition)
     elif petition.haste > 0.82 and not ring:
         petition.taken = True
         scene.plan(1 + petition.number % 3, TakeUp(petition.number, petition.seconds))
     else:
-        _accept(scene, petition)
+        drawing.accept(scene, petition)
 
 
-def _accept(scene: Scene, petition: Petition) -> None:
-    """Accept, sign, and ask for the money, in one go."""
-    petition.taken = True
-    application = {"application_id": petition.application_id}
-    contract = f"sim-contract-{petition.number:07d}"
-    paper = f"simulated contract {contract} {petition.offered_minor} {petition.rate_bp}"
-    signed = {"contract_id": contract, "document_sha256": hashlib.sha256(paper.encode()).hexdigest()}
-    first = scene.event("offer.accepted", "customer", _tick(petition, 150), dict(application))
-    second = scene.event("contract.signed", "customer", _tick(petition, 90), application | signed)
-    scene.state.reacting |= dict.fromkeys((first, second), petition.number)
-    drawn = petition.offered_minor or petition.amount_minor
-    if 0.05 < petition.haste < 0.10:
-        drawn = max(50_000, drawn * 7 // 100_000 * 10_000)
-    petition.drawn_minor = min(drawn, petition.offered_minor or petition.amount_minor)
-    _draw(scene, petition)
-
-
-def _draw(scene: Scene, petition: Petition) -> None:
-    """Ask for the money, onto the account that the lender sees if there is one."""
-    payload: dict[str, Any] = {
-        "application_id": petition.application_id,
-        "amount_minor": petition.drawn_minor,
-        "currency": scene.settings.currency,
-        "purpose": petition.purpose,
-    }
-    payee = spending.payee(scene, petition)
-    if payee is not None:
-        payload["payee"] = payee.name
-    accounts = scene.state.folks[petition.person].accounts
-    if accounts:
-        payload["account_id"] = accounts[0]
-    petition.named_payee = payee is not None
-    petition.draws += 1
-    payload["at"] = clock(scene.today, _tick(petition, 60))
-    scene.state.reacting[scene.post("drawdown", payload)] = petition.number
-
-
-def _draw_answered(scene: Scene, petition: Petition, response: Mapping[str, Any]) -> None:
-    """Released money is waited for. A hold over an unnamed payee is answered by naming one; others wait."""
-    outcome = response.get("outcome")
-    if outcome == "release" and response.get("loan_id"):
-        petition.loan_id = str(response["loan_id"])
-        scene.state.by_loan[petition.loan_id] = petition.number
-    elif outcome == "refuse":
-        _end(scene, petition, "draw_refused")
-    elif outcome == "hold" and not petition.named_payee and petition.draws == 1:
-        _tick(petition, 900)
-        _draw(scene, petition)
-
-
-def _disbursed(scene: Scene, petition: Petition, data: Mapping[str, Any]) -> None:
-    """The money is there: note what falls due when, plan the first step, and decide what to do with it."""
-    loan_id = str(data["loan_id"])
-    lines = data.get("schedule") or []
-    if loan_id in scene.state.debts or not lines:
-        return
-    due, cumulative, left = [], [], []
-    rest = principal = sum(int(line["principal_minor"]) for line in lines)
-    total = 0
-    for line in lines:
-        total += int(line["principal_minor"]) + int(line["interest_minor"])
-        rest -= int(line["principal_minor"])
-        due.append(_day(line["due_on"]).toordinal())
-        cumulative.append(total)
-        left.append(rest)
-    account = data.get("account_id")
-    debt = Debt(
-        loan_id=loan_id,
-        person=petition.person,
-        petition=petition.number,
-        account=account if account in scene.state.balances else None,
-        disbursed_on=_day(data["disbursed_on"]).toordinal()
-        if data.get("disbursed_on")
-        else scene.state.today,
-        due_on=due,
-        cumulative_minor=cumulative,
-        left_minor=left,
-        principal_minor=principal,
-    )
-    scene.state.debts[loan_id] = debt
+def _borrow_elsewhere(scene: Scene, petition: Petition, loans: int = 1) -> None:
     folk = scene.state.folks[petition.person]
-    folk.loans.append(loan_id)
-    scene.watch(petition.person, FOR_EVER)
-    if debt.account:
-        scene.state.balances[debt.account] += principal
-    _end(scene, petition, "lent")
-    repaying.begin(scene, debt)
-    spending.plan(scene, petition, debt)
-
-
-def _end(scene: Scene, petition: Petition, fate: str) -> None:
-    petition.fate = fate
-    folk = scene.state.folks[petition.person]
-    if folk.pending == petition.number:
-        folk.pending = None
-
-
-def _borrow_elsewhere(scene: Scene, petition: Petition) -> None:
-    folk = scene.state.folks[petition.person]
-    folk.outside += 1
+    folk.outside += loans
     months = max(petition.asked_months, 6)
-    folk.outside_due_minor += instalment_minor(petition.amount_minor, petition.outside_bp + 400, months) // 2
+    monthly = instalment_minor(petition.amount_minor, petition.outside_bp + 400, months)
+    folk.outside_due_minor += loans * (monthly // 2)
 
 
 def _catch_up(scene: Scene, petition: Petition, at: object) -> None:
@@ -342,24 +266,15 @@ def _catch_up(scene: Scene, petition: Petition, at: object) -> None:
         petition.seconds = max(petition.seconds, int(hour) * 3600 + int(minute) * 60 + int(second))
 
 
-def _tick(petition: Petition, seconds: int) -> int:
-    petition.seconds = min(LATEST, petition.seconds + seconds)
-    return petition.seconds
-
-
 def _monthly_minor(debt: Debt) -> int:
     months = max(1, round((debt.due_on[-1] - debt.disbursed_on) / 30.4))
     return debt.cumulative_minor[-1] // months
 
 
-def _day(value: date | str) -> date:
-    return value if isinstance(value, date) else date.fromisoformat(value)
-
-
 _STEPS: dict[str, Callable[[Scene, Petition, Mapping[str, Any]], None]] = {
     "application.decided": _decided,
     "application.overridden": _overridden,
-    "drawdown.decided": _draw_answered,
+    "drawdown.decided": drawing.answered,
     "offer.made": _offered,
 }
 _OF_LOANS = frozenset({"loan.disbursed", "loan.written_off", "fee.charged"})

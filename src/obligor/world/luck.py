@@ -38,6 +38,8 @@ class Purpose(IntEnum):
     PAST_LIFE = 11
     PAST_BACKFILL = 12
     PAST_DATES = 13
+    LINES = 14
+    CHECKING = 15
 
 
 class _Key(ISeedSequence):

@@ -43,8 +43,8 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     """One person as they are, seen by nobody whole. Amounts are a month's, in minor units.
 
     `tenure_months` is counted at the world's start, None for who has no work. `signal` is what the
-    bureau's score is made of (mean 0, variance 1, correlated with `risk`). `hops` is 0 for who does not
-    misuse loan money.
+    bureau's score is made of (mean 0, variance 1, correlated with `risk`). `firm` marks who applies for the
+    small firm that is theirs. `hops` is 0 for who does not misuse loan money.
     """
 
     number: int
@@ -69,6 +69,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     gambles: bool
     invests: bool
     shuttles: bool
+    firm: bool = False
     hops: int = 0
     unseen_hop: bool = False
     sink: str | None = None
@@ -92,6 +93,7 @@ def draw(seed: int, count: int, start: date, settings: Settings, purpose: Purpos
         values: dict[str, Any] = {name: column[i] for name, column in columns.items()}
         employment = EMPLOYMENT.values[work[i]]
         values |= cast.get(i, {})
+        values["firm"] = values["firm"] and employment == "self_employed" and values.get("ring") is None
         if values.get("ring") is not None:
             employment, tenure[i] = "salaried", 20 + tenure[i] % 60
         people.append(
@@ -176,6 +178,7 @@ def _habits(
         "gambles": rng.random(n) < settings.gamblers * np.exp(0.35 * lives["risk"]),
         "invests": invests,
         "shuttles": rng.random(n) < settings.shuttlers,
+        "firm": rng.random(n) < settings.firms,
     }
 
 
@@ -207,7 +210,6 @@ def _cast(rng: np.random.Generator, n: int, settings: Settings) -> dict[int, dic
             "hops": 1 + int(np.searchsorted(edges[:2], share, side="right")),
             "unseen_hop": bool(rng.random() < settings.misuse_unseen),
             "sink": SINKS.at(float(rng.random())),
-            "seen": True,
             "saves": True,
             "invests": False,
             "shuttles": False,

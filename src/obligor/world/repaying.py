@@ -11,15 +11,17 @@ from obligor.world.behaviour import AHEAD, Now, move, onset, stage, weather, wei
 from obligor.world.counterparties import LENDER
 from obligor.world.luck import Purpose, stream
 from obligor.world.scene import Scene
-from obligor.world.state import WATCHED_DAYS, Bounce, Debt, Folk, Pay, Recover, Step
+from obligor.world.state import Bounce, Debt, Folk, Pay, Recover, Redraw, Step
 
-__all__ = ["begin", "bounce", "pay", "recover", "step", "told"]
+__all__ = ["begin", "bounce", "pay", "recover", "recovery", "step", "told"]
 
 CONTAGION = 4.0
 MOOD = 0.3
 BOUNCED = 0.004
 RECOVERS = 0.40
 AGENCY_COST = 0.25
+# Who sees trouble coming draws what is left of their line first.
+DRAWS_FIRST = 0.6
 EARLIEST_PAYMENT, LATEST_PAYMENT = 5_000, 50_000
 
 
@@ -46,7 +48,7 @@ def step(scene: Scene, task: Step) -> None:
     begun = date.fromordinal(debt.disbursed_on)
     climate = _climate(scene, debt, place, due)
     now = Now(place, _months(begun, due), _months(last, due), behind, climate, _stress(scene, debt))
-    made = move(scene.nature(scene.state.petitions[debt.petition]), now)
+    made = move(scene.nature(scene.state.petitions[debt.petition], debt.draw), now)
     debt.step += 1
     worse = made.kind in {"miss", "one"}
     if made.kind == "miss":
@@ -133,19 +135,29 @@ def told(scene: Scene, debt: Debt, kind: str, data: Mapping[str, Any]) -> None:
         _close(scene, debt, "written_off")
 
 
-def _plan_recovery(scene: Scene, debt: Debt) -> None:
-    """Four in ten claims bring something back, about a fifth of it within a year (DOMAIN: 9 % gross)."""
-    petition = scene.state.petitions[debt.petition]
-    rng = stream(scene.seed, Purpose.RECOVERY, petition.person, petition.turn)
+def recovery(seed: int, person: int, turn: int) -> tuple[float, list[int]]:
+    """The share of a written-off claim that comes back, and after how many days each time.
+
+    Four in ten claims bring something back, about a fifth of it within a year (DOMAIN: 9 % gross).
+    """
+    rng = stream(seed, Purpose.RECOVERY, person, turn)
     recovers, share, pieces = float(rng.random()), float(rng.beta(1.2, 4.0)), int(rng.integers(1, 7))
-    if recovers >= RECOVERS or scene.people[debt.person].ring is not None:
+    if recovers >= RECOVERS:
+        return 0.0, []
+    return share, sorted(rng.integers(15, 340, pieces).tolist())
+
+
+def _plan_recovery(scene: Scene, debt: Debt) -> None:
+    petition = scene.state.petitions[debt.petition]
+    share, days = recovery(scene.seed, petition.person, petition.turn + (debt.draw << 32))
+    if not days or scene.people[debt.person].ring is not None:
         return
-    each = int(debt.claim_minor * share) // pieces
+    each = int(debt.claim_minor * share) // len(days)
     if each < 100:
         return
-    for days in sorted(rng.integers(15, 340, pieces).tolist()):
+    for after in days:
         cost = int(each * AGENCY_COST)
-        scene.plan(days, Recover(debt.loan_id, 30_000 + debt.petition % 9_000, each, cost))
+        scene.plan(after, Recover(debt.loan_id, 30_000 + debt.petition % 9_000, each, cost))
 
 
 def _close(scene: Scene, debt: Debt, status: str) -> None:
@@ -155,8 +167,8 @@ def _close(scene: Scene, debt: Debt, status: str) -> None:
     folk.written_off |= status == "written_off"
     if not folk.loans:
         folk.income_factor = 1.0
-        scene.watch(debt.person, scene.state.today + WATCHED_DAYS)
-    scene.forget_nature(debt.petition)
+        scene.watch(debt.person, scene.state.today + scene.settings.watched_days)
+    scene.forget_nature(debt.petition, debt.draw)
 
 
 def _pay_in(scene: Scene, debt: Debt, days: int, mode: Any, draw: float | None = None) -> None:
@@ -185,7 +197,7 @@ def _set_mood(scene: Scene, debt: Debt, *, behind: bool) -> None:
     if behind:
         return
     petition = scene.state.petitions[debt.petition]
-    who = scene.nature(petition)
+    who = scene.nature(petition, debt.draw)
     begun = date.fromordinal(debt.disbursed_on)
     last = _due(debt, debt.step - 1) if debt.step else begun
     for place in range(debt.step, min(debt.step + 2, len(debt.due_on))):
@@ -196,6 +208,8 @@ def _set_mood(scene: Scene, debt: Debt, *, behind: bool) -> None:
         if who.luck[row] < MOOD and who.luck[row] < onset(petition.index, *ages, climate):
             fall = who.luck[row + 2]
             folk.income_factor = min(folk.income_factor, 0.10 + fall if fall < 0.65 else 1.0)
+            if petition.product == "line" and fall < DRAWS_FIRST:
+                scene.plan(1 + int(fall * 9.0), Redraw(petition.number, EARLIEST_PAYMENT + 600, 1.0))
             return
         last = due
     if not _stressed(scene, folk):

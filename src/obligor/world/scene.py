@@ -7,17 +7,20 @@ from typing import Any, Literal
 
 import numpy as np
 
-from obligor.world.behaviour import Nature, Outlook, nature
+from obligor.world.behaviour import Nature, nature
 from obligor.world.counterparties import Counterparties, Counterparty
+from obligor.world.lives import Outlook
 from obligor.world.messages import Request
 from obligor.world.people import Person
 from obligor.world.settings import Settings
-from obligor.world.state import Folk, Leg, Petition, State, Task
+from obligor.world.state import Folk, Leg, Petition, State, TakeBack, Task
 
-__all__ = ["LATEST", "Scene", "clock"]
+__all__ = ["LATEST", "LEAST_MINOR", "Scene", "clock"]
 
 # Times of a day in seconds UTC: the world wakes at 9 in Shanghai, and nothing happens after 23:30.
 EARLIEST, LATEST = 3_600, 55_800
+# Less is not worth a transfer.
+LEAST_MINOR = 1_000
 
 
 class Scene:
@@ -43,7 +46,7 @@ class Scene:
         self.today = date.fromordinal(state.today)
         self.watched_until = np.array([f.watched_until for f in state.folks], dtype=np.int64)
         self.fates: dict[int, tuple[float, Outlook]] = {}
-        self._natures: dict[int, Nature] = {}
+        self._natures: dict[tuple[int, int], Nature] = {}
 
     def begin(self, day: date) -> None:
         """Turn the page to a day."""
@@ -60,18 +63,19 @@ class Scene:
         """Who they are, and how they stand with the lender."""
         return self.people[number], self.state.folks[number]
 
-    def nature(self, petition: Petition) -> Nature:
-        """The luck of a petition's loan; made again whenever it is not at hand."""
-        found = self._natures.get(petition.number)
+    def nature(self, petition: Petition, draw: int) -> Nature:
+        """The luck of one of a petition's loans; made again whenever it is not at hand."""
+        found = self._natures.get((petition.number, draw))
         if found is None:
             fraud = self.people[petition.person].ring is not None
-            found = nature(self.seed, petition.person, petition.turn, petition.index, fraud=fraud)
-            self._natures[petition.number] = found
+            turn, index = petition.turn + (draw << 32), petition.index - petition.relief
+            found = nature(self.seed, petition.person, turn, index, fraud=fraud)
+            self._natures[petition.number, draw] = found
         return found
 
-    def forget_nature(self, petition: int) -> None:
+    def forget_nature(self, petition: int, draw: int) -> None:
         """Drop the luck of a loan that is over."""
-        self._natures.pop(petition, None)
+        self._natures.pop((petition, draw), None)
 
     def plan(self, days: int, task: Task) -> None:
         """Write a task into the diary, at least a day ahead."""
@@ -137,6 +141,19 @@ class Scene:
         self.event("transfer.posted", "bank", seconds, body, day)
         return amount
 
+    def buy(self, account: str, amount_minor: int, place: Counterparty, seconds: int, luck: float) -> None:
+        """Pay a place outside; `luck` in [0, 1) says whether the purchase is taken back within days."""
+        number = self.state.sent
+        paid = self.pay_out(account, amount_minor, place, seconds, least=LEAST_MINOR)
+        if paid and luck < self.settings.reversals:
+            self.plan(1 + number % 3, TakeBack(account, _transfer_id(number), seconds, paid))
+
+    def take_back(self, task: TakeBack) -> None:
+        """A purchase is taken back."""
+        self.state.balances[task.account] += task.amount_minor
+        body = {"account_id": task.account, "transfer_id": task.transfer_id}
+        self.event("transfer.reversed", "bank", task.seconds, body)
+
     def move(self, leg: Leg) -> int:
         """Carry out a planned transfer, outside or to another seen account; returns how much moved."""
         target = Counterparty(leg.target, "", leg.label)
@@ -147,13 +164,17 @@ class Scene:
     ) -> dict[str, Any]:
         return {
             "account_id": account,
-            "transfer_id": f"sim-transfer-{self.state.sent:08d}",
+            "transfer_id": _transfer_id(self.state.sent),
             "direction": direction,
             "amount_minor": amount_minor,
             "currency": self.settings.currency,
             "counterparty": counterparty,
             "counterparty_class": label,
         }
+
+
+def _transfer_id(number: int) -> str:
+    return f"sim-transfer-{number:08d}"
 
 
 def clock(day: date, seconds: int) -> str:

@@ -28,6 +28,7 @@ PURPOSE_KINDS = {
     "medical": "medical",
     "travel": "travel",
     "debt_consolidation": "loan_repayment",
+    "working_capital": "supplier",
     "other": "cash_withdrawal",
 }
 MISUSES_AGAIN = 0.85
@@ -71,12 +72,15 @@ class Plot(msgspec.Struct, frozen=True):
 def plan(scene: Scene, petition: Petition, debt: Debt) -> None:
     """Plan what happens to the money of a loan that was just paid into a seen account.
 
-    Money that was paid straight to a payee, or into an account that is not seen, leaves no trail here.
+    Money that was paid straight to a payee leaves no trail here. Of misuse from an account that is not seen
+    only the truth is told.
     """
-    if debt.account is None:
-        return
     person, folk = scene.person(debt.person)
-    rng = stream(scene.seed, Purpose.SPENDING, petition.person, petition.turn)
+    rng = stream(scene.seed, Purpose.SPENDING, petition.person, petition.turn + (debt.draw << 32))
+    if debt.account is None:
+        if person.hops and not petition.entrusted and rng.random() < MISUSES_AGAIN:
+            _misuse_out_of_sight(scene, debt, person, rng)
+        return
     plot = Plot(scene, petition, debt, debt.account, person, folk, rng)
     if person.ring is not None:
         _to_the_hub(plot)
@@ -138,6 +142,27 @@ def _misuse(plot: Plot) -> None:
         plot.scene.plan(days, _chain(plot, chain, amount, trail, ends=not plot.person.unseen_hop))
 
 
+def _misuse_out_of_sight(scene: Scene, debt: Debt, person: Person, rng: np.random.Generator) -> None:
+    """The lender sees not even the first hop."""
+    sink = scene.places.pick(person.sink or PROHIBITED[0], float(rng.random()))
+    moved = int(debt.principal_minor * (0.65 + 0.35 * float(rng.random())))
+    scene.state.trails.append(
+        Trail(
+            loan_id=debt.loan_id,
+            person=person.number,
+            kind="misuse",
+            planned_hops=person.hops,
+            sink=sink.kind,
+            label=sink.label,
+            unseen=True,
+            first_seen=False,
+            drawn_minor=debt.principal_minor,
+            moved_minor=moved,
+            last_on=scene.state.today,
+        )
+    )
+
+
 def _to_the_hub(plot: Plot) -> None:
     """A ring pools its money with one of its members, who takes it out in cash."""
     folks = plot.scene.state.folks
@@ -164,8 +189,9 @@ def _stops(plot: Plot) -> list[Counterparty]:
     stops = _own_second(plot) if plot.person.hops > 1 else []
     if plot.person.hops > 2:
         folks, people = plot.scene.state.folks, plot.scene.people
-        for number in plot.rng.integers(0, len(folks), 25).tolist():
-            if folks[number].accounts and number != plot.person.number and people[number].ring is None:
+        for number in plot.rng.integers(0, len(folks), 200).tolist():
+            helps = folks[number].accounts and folks[number].loans and people[number].ring is None
+            if helps and number != plot.person.number:
                 stops.append(Counterparty(folks[number].accounts[0], "person", "person"))
                 break
     return stops

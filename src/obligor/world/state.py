@@ -13,7 +13,6 @@ import msgspec
 __all__ = [
     "FOR_EVER",
     "REFERENCE",
-    "WATCHED_DAYS",
     "Bounce",
     "Debt",
     "Folk",
@@ -21,9 +20,11 @@ __all__ = [
     "Pay",
     "Petition",
     "Recover",
+    "Redraw",
     "RingApplies",
     "State",
     "Step",
+    "TakeBack",
     "TakeUp",
     "Tale",
     "Task",
@@ -34,8 +35,7 @@ __all__ = [
 # How an application's reference begins; its number follows.
 REFERENCE = "sim-application-"
 
-# Accounts are reported while there is a loan, and for some weeks after an application or the last loan.
-WATCHED_DAYS = 60
+# Accounts are reported while there is a loan, and for a while after an application or the last loan.
 FOR_EVER = 10_000_000
 
 
@@ -61,7 +61,8 @@ class Petition(msgspec.Struct, kw_only=True):
     """One application through its life. `turn` counts the person's own, from 0.
 
     `outcome` is the lender's, None while it is open. `fate` says how it ended for the person: `lent`,
-    `declined`, `went_elsewhere`, `draw_refused`, `refused`, `lapsed`, or `open`.
+    `declined`, `went_elsewhere`, `draw_refused`, `refused`, `lapsed`, or `open`. `relief` is what the loan's
+    index falls by, for it was granted smaller than asked. `entrusted` money went straight to a payee.
     """
 
     number: int
@@ -91,13 +92,16 @@ class Petition(msgspec.Struct, kw_only=True):
     fate: str = "open"
     drawn_minor: int = 0
     loan_id: str | None = None
+    loans: int = 0
+    relief: float = 0.0
+    entrusted: bool = False
 
 
 class Debt(msgspec.Struct, kw_only=True):
     """A loan as its borrower sees it: what falls due when, and what was paid.
 
     `cumulative_minor[i]` is the sum of dues up to line i, `left_minor[i]` the principal that remains
-    after it.
+    after it. `draw` counts the loans of one application, from 0: a line has several.
     """
 
     loan_id: str
@@ -109,6 +113,7 @@ class Debt(msgspec.Struct, kw_only=True):
     cumulative_minor: list[int]
     left_minor: list[int]
     principal_minor: int
+    draw: int = 0
     paid_minor: int = 0
     fees_minor: int = 0
     step: int = 0
@@ -141,6 +146,13 @@ class Debt(msgspec.Struct, kw_only=True):
         line = min(self._unpaid_line(), len(self.due_on) - 1)
         return max(0, self.cumulative_minor[line] - self._applied_minor())
 
+    def principal_left(self) -> int:
+        """The principal that payments so far have not reached, instalment by instalment."""
+        if self.status != "open":
+            return 0
+        line = self._unpaid_line()
+        return self.left_minor[line - 1] if line else self.principal_minor
+
     def payoff(self, today: int) -> int:
         """What ends the loan on a day: dues, interest since the last one to the day, and all principal."""
         lines = bisect_right(self.due_on, today)
@@ -167,8 +179,8 @@ class Trail(msgspec.Struct, kw_only=True):
     """Ground truth of what was done with one loan's money, when that is worth telling.
 
     `planned_hops` counts transfers from the loan's account to the sink; `unseen` says that the chain
-    leaves the lender's sight before it. `visible_minor` is what reached a labelled prohibited sink in
-    plain sight.
+    leaves the lender's sight before it, and `first_seen` whether the money came into an account that the
+    lender sees at all. `visible_minor` is what reached a labelled prohibited sink in plain sight.
     """
 
     loan_id: str
@@ -178,6 +190,7 @@ class Trail(msgspec.Struct, kw_only=True):
     sink: str | None = None
     label: str | None = None
     unseen: bool = False
+    first_seen: bool = True
     drawn_minor: int = 0
     moved_minor: int = 0
     reached_minor: int = 0
@@ -247,6 +260,23 @@ class TakeUp(msgspec.Struct, frozen=True, tag=True):
     seconds: int
 
 
+class Redraw(msgspec.Struct, frozen=True, tag=True):
+    """A person draws on their line again: a share of what is free, all of it when trouble is near."""
+
+    petition: int
+    seconds: int
+    share: float
+
+
+class TakeBack(msgspec.Struct, frozen=True, tag=True):
+    """A purchase is taken back, and the money returns to the account that paid."""
+
+    account: str
+    transfer_id: str
+    seconds: int
+    amount_minor: int
+
+
 class RingApplies(msgspec.Struct, frozen=True, tag=True):
     """A member of a ring applies on the day that the ring agreed on."""
 
@@ -254,7 +284,7 @@ class RingApplies(msgspec.Struct, frozen=True, tag=True):
     seconds: int
 
 
-Task = Step | Pay | Bounce | Recover | Leg | TakeUp | RingApplies
+Task = Step | Pay | Bounce | Recover | Leg | TakeUp | Redraw | TakeBack | RingApplies
 
 
 class State(msgspec.Struct, kw_only=True):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from obligor.world.behaviour import Outlook, default_probability, nature, outlook
+from obligor.world.behaviour import nature
 from obligor.world.counterparties import PROHIBITED
 from obligor.world.history import terms_of
 from obligor.world.identity import national_id, reference
+from obligor.world.lives import Outlook, default_probability, outlook
 from obligor.world.scene import Scene
 from obligor.world.state import REFERENCE, Debt, Petition, Trail
 
@@ -82,6 +83,7 @@ def _person(scene: Scene, number: int) -> dict[str, Any]:
         "person_id": folk.person_id,
         "risk": round(person.risk, 4),
         "income_minor": person.income_minor,
+        "kind": "firm" if person.firm else "person",
         "ring": person.ring,
         "misuser_hops": person.hops,
         "look_alike": "investor" if person.invests else "shuttle" if person.shuttles else None,
@@ -116,6 +118,8 @@ def _loan(debt: Debt) -> dict[str, Any]:
     return {
         "loan_id": debt.loan_id,
         "person": reference(debt.person),
+        "application": f"{REFERENCE}{debt.petition:07d}",
+        "draw": debt.draw,
         "status": debt.status,
         "paid_minor": debt.paid_minor,
         "first_missed_on": date.fromordinal(debt.first_missed_on).isoformat()
@@ -133,6 +137,7 @@ def _trail(scene: Scene, trail: Trail) -> dict[str, Any]:
         "hops": trail.planned_hops,
         "sink_class": trail.sink,
         "sink_label": trail.label,
+        "first_hop_seen": trail.first_seen,
         "leaves_sight": trail.unseen,
         "drawn_minor": trail.drawn_minor,
         "moved_minor": trail.moved_minor,

@@ -11,7 +11,7 @@ import msgspec
 import polars as pl
 
 from obligor.kernel import Corrupted, InvalidInput, NotFound
-from obligor.world import cash, lending, repaying, spending
+from obligor.world import cash, drawing, lending, repaying, spending
 from obligor.world import history as past
 from obligor.world import people as population
 from obligor.world import truth as ground
@@ -21,13 +21,27 @@ from obligor.world.luck import Purpose, stream
 from obligor.world.messages import Answer, Request
 from obligor.world.scene import Scene
 from obligor.world.settings import Settings
-from obligor.world.state import REFERENCE, Bounce, Folk, Leg, Pay, Recover, RingApplies, State, Step, TakeUp
+from obligor.world.state import (
+    REFERENCE,
+    Bounce,
+    Folk,
+    Leg,
+    Pay,
+    Petition,
+    Recover,
+    Redraw,
+    RingApplies,
+    State,
+    Step,
+    TakeBack,
+    TakeUp,
+)
 
 __all__ = ["World"]
 
 MOST_PEOPLE: Final = 2_000_000
 MOST_PAST: Final = 5_000_000
-WRITTEN: Final = 1
+WRITTEN: Final = 2
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +108,16 @@ class World:
     def sent(self) -> int:
         """How many requests the world has made so far."""
         return self._scene.state.sent
+
+    @property
+    def seed(self) -> int:
+        """What the world is drawn from."""
+        return self._scene.seed
+
+    @property
+    def petitions(self) -> Sequence[Petition]:
+        """All applications so far as they are in truth: a part of the ground truth."""
+        return self._scene.state.petitions
 
     def history(self, count: int) -> pl.DataFrame:
         """A sample of past applicants with their outcomes, labelled simulated: see `obligor.world.history`.
@@ -204,5 +228,7 @@ _DO: Mapping[type, Callable[[Scene, Any], None]] = {
     Recover: repaying.recover,
     Leg: spending.leg,
     TakeUp: lending.take_up,
+    Redraw: drawing.redraw,
+    TakeBack: Scene.take_back,
     RingApplies: lending.ring_applies,
 }
