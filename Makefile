@@ -3,7 +3,10 @@
 #   make run [BOOK=file] [MAP=name] [FOR=seconds] [PORT=n] [DATA=dir]   start the system
 #   make test, make test-all    the tests; test-all adds those marked slow
 #   make check                  lint, format, types, floors, links
+#   make story S=book BOOK=file MAP=name [LIMIT=n] [OUT=dir] [KEEP=1]   play a lender's own book and report on it
+#   make story S=world [PEOPLE=n] [MONTHS=n] [SEED=n] [OUT=dir] [KEEP=1]   the same with the simulated lender
 #   make bench B=name           one benchmark against its named peer
+#   make bench-all              every benchmark, and docs/benchmarks.md made from what they print
 #   make lock [UPGRADE=1]       recompile requirements/*.txt
 #   make clean                  remove everything built here, but not ./var
 
@@ -24,7 +27,7 @@ LOCK := env -u UV_DEFAULT_INDEX -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_UR
   $(UV) --no-config pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes --no-header \
   $(if $(UPGRADE),--upgrade)
 
-.PHONY: help setup setup-test assets chromium run test test-all check bench story lock clean FORCE
+.PHONY: help setup setup-test assets chromium run test test-all check bench bench-all story lock clean FORCE
 .DEFAULT_GOAL := help
 
 help:
@@ -105,8 +108,20 @@ bench:
 	@$(MAKE) $(OK)-bench $(OK)-editable $(if $(filter features,$(B)),$(OK)-feast) >&2
 	@exec $(BIN)/python -m bench.$(B)
 
+bench-all:
+	@$(MAKE) $(OK)-bench $(OK)-editable $(OK)-feast >&2
+	@exec $(BIN)/python tools/bench_all.py
+
 story:
-	@echo "The stories come with a later release; until then: make run." >&2; exit 2
+	@case "$(S)" in \
+	  book) [ -n "$(BOOK)" ] && [ -n "$(MAP)" ] || { echo "make story S=book wants BOOK=file and MAP=name." >&2; exit 2; } ;; \
+	  world) ;; \
+	  *) echo "Name a story: make story S=book BOOK=file MAP=name, or make story S=world." >&2; exit 2 ;; \
+	esac
+	@$(MAKE) setup >&2
+	@exec $(BIN)/obligor story $(S) $(if $(filter book,$(S)),--data '$(BOOK)' --mapping '$(MAP)') \
+	  $(if $(LIMIT),--limit '$(LIMIT)') $(if $(PEOPLE),--people '$(PEOPLE)') $(if $(MONTHS),--months '$(MONTHS)') \
+	  $(if $(SEED),--seed '$(SEED)') $(if $(OUT),--out '$(OUT)') $(if $(KEEP),--keep)
 
 # ---- Upkeep
 
