@@ -43,6 +43,10 @@ class Stock:
         kind = {"application_id": "decided", "loan_id": "loan", "alert_id": "alert"}.get(parameter)
         if kind:
             return self.kept(kind)
+        if parameter == "feature":
+            return self._http.get("/v1/features").json()["rows"][0]["name"]
+        if parameter == "sha256":
+            return self._http.get("/v1/strategies").json()["rows"][0]["sha256"]
         self.kept("decided")
         return self._told[parameter]
 

@@ -9,7 +9,13 @@ from tests.app.conftest import application
 from tests.contract.fitting import EVENTS, fitted
 
 UNKNOWN = "01900000-0000-7000-8000-000000000000"
-ONE = [path for method, path in (*API, *CONSOLE) if method == "GET" and "{" in path and "static" not in path]
+# Files and the catalogue of features are the deployment's, and no tenant's.
+SHARED = ("/static/", "/features/", "/v1/features/")
+ONE = [
+    path
+    for method, path in (*API, *CONSOLE)
+    if method == "GET" and "{" in path and not path.startswith(SHARED)
+]
 MANY = ["/v1/decisions", "/v1/loans", "/v1/alerts", "/decisions.json", "/loans.json", "/alerts.json"]
 # What each type of event needs beside the ids that are fitted to it.
 GIVEN = {
@@ -47,7 +53,7 @@ def without(answer, name):
 def live(stock, path):
     """An id of ours that a path is about."""
     kind = path.split("/")[-2].removesuffix("s")
-    return stock.known("event_id" if kind == "receipt" else f"{kind}_id")
+    return stock.known({"receipt": "event_id", "strategie": "sha256"}.get(kind, f"{kind}_id"))
 
 
 @pytest.mark.parametrize("path", ONE)

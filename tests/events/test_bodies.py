@@ -5,9 +5,9 @@ from typing import Annotated, ClassVar
 import msgspec
 import pytest
 
-from obligor.events import BODIES, FieldClass, body_type, classes_of, join, split
+from obligor.events import BODIES, UPCASTERS, FieldClass, body_type, classes_of, join, read, registry, split
 from obligor.events.classes import IDENTITY
-from obligor.kernel import Body, Conflict, Corrupted
+from obligor.kernel import Body, Conflict, Corrupted, encode
 from tests.events.samples import sample
 
 ERASABLE = {FieldClass.IDENTITY, FieldClass.CONDUCT}
@@ -70,6 +70,39 @@ def test_a_body_can_be_read_after_everything_erasable_was_erased(body: type[Body
     for field in msgspec.structs.fields(body):
         gone = classes_of(body)[field.name] in ERASABLE
         assert getattr(read, field.name) == (_default(field) if gone else getattr(told, field.name))
+
+
+@EVERY
+def test_what_is_read_from_canonical_json_is_what_its_parts_join_to(body: type[Body]) -> None:
+    parts = split(sample(body))
+    assert [*parts] == sorted(parts)
+    for kept in (parts, {kind: part for kind, part in parts.items() if kind not in ERASABLE}):
+        texts = {kind: encode(part) for kind, part in kept.items()}
+        assert read(body.TYPE, body.SCHEMA, texts) == join(body.TYPE, body.SCHEMA, kept)
+
+
+def test_an_older_schema_is_read_through_its_upcasters(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = sample(body_type("fee.charged"))
+    parts = split(told)
+    texts = {
+        kind: encode({"cause" if n == "kind" else n: v for n, v in part.items()})
+        for kind, part in parts.items()
+    }
+    upcast = {
+        ("fee.charged", 0): lambda fields: {"kind" if n == "cause" else n: v for n, v in fields.items()}
+    }
+    monkeypatch.setattr(registry, "UPCASTERS", {**UPCASTERS, **upcast})
+    assert read("fee.charged", 0, texts) == told
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b"[1]", b'{"amount_minor":1', b'{"amount_minor":"1"}', b'x"a":1}']
+)
+def test_what_is_no_such_body_is_corrupted_however_its_parts_stand_together(text: bytes) -> None:
+    with pytest.raises(Corrupted):
+        read("fee.charged", 1, {FieldClass.MONEY: text})
+    with pytest.raises(Corrupted):
+        read("fee.charged", 1, {FieldClass.CONDUCT: b'{"kind":"late"}', FieldClass.MONEY: text})
 
 
 @EVERY

@@ -19,7 +19,12 @@ from contextlib import contextmanager
 from typing import Any
 
 # What a life needs; imported once.
-IMPORTED = ("tests.faults.lending", "obligor.journal.postgres_store", "obligor.journal.postgres_vault")
+IMPORTED = (
+    "tests.faults.lending",
+    "obligor.journal.postgres_store",
+    "obligor.journal.postgres_vault",
+    "obligor.proof.batch",
+)
 PR_SET_PDEATHSIG = 1
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from obligor.journal import Accepted, Answer, Projection, View
-from obligor.journal.committer import Committer
+from obligor.journal import Accepted, Answer, Projection, View, rows
 from obligor.journal.store import WrongStatement
 from obligor.kernel import InvariantBroken, Unavailable
 from obligor.proof import root_of
@@ -126,15 +125,15 @@ def test_a_projections_wrong_statement_fails_its_own_command_alone(tmp_path: Pat
 def test_a_bug_while_writing_fails_the_commands_it_belongs_to(
     tmp_path: Path, store: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    genuine = Committer._event_row
+    genuine = rows._event_row
 
-    def sometimes(self, numbered, rings):
+    def sometimes(numbered, *more):
         if numbered.event.body.amount_minor == 2:
             raise LookupError
-        return genuine(self, numbered, rings)
+        return genuine(numbered, *more)
 
     with house(tmp_path, store=store) as h:
-        monkeypatch.setattr(Committer, "_event_row", sometimes)
+        monkeypatch.setattr(rows, "_event_row", sometimes)
         outcomes = h.journal.submit_many([command(fee("l1", n)) for n in (1, 2, 3)]).result(30)
         assert [type(outcome) for outcome in outcomes] == [Answer, LookupError, Answer]
         assert _state(h) == [[1, 3], {"l1": 4}, 2]

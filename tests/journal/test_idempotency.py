@@ -125,6 +125,20 @@ def test_an_answer_about_somebody_erased_is_given_once(tmp_path: Path, store: st
             h.do(fee("l1", 3), key="k", seal_answer_for="p1")
 
 
+def test_an_answer_that_nothing_seals_is_as_gone_within_its_group_as_after_it(
+    tmp_path: Path, store: str | None
+) -> None:
+    with house(tmp_path, store=store) as h:
+        h.do(party("p1"))
+        h.do(erased("p1", "conduct"))
+        attempt = command(fee("l1", 1), key="k", seal_answer_for="p1")
+        first, second = h.journal.submit_many([attempt, attempt]).result(30)
+        assert isinstance(first, Answer)
+        assert isinstance(second, Gone)
+        with pytest.raises(Gone):
+            h.journal.submit(attempt).result(30)
+
+
 def test_neither_keys_nor_bodies_are_stored_as_they_came(tmp_path: Path, store: str | None) -> None:
     with house(tmp_path, store=store) as h:
         h.do(fee("l1", 5), key="phone-13800000000", body="b")

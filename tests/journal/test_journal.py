@@ -280,6 +280,25 @@ def test_an_event_id_is_used_once(tmp_path: Path, store: str | None) -> None:
         assert h.journal.reader().size(TENANT) == 2
 
 
+def test_ids_are_asked_for_only_when_the_store_has_refused_one(
+    tmp_path: Path, store: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with house(tmp_path, store=store) as h:
+        asked = []
+        taken = h.journal._store.taken
+        monkeypatch.setattr(
+            h.journal._store, "taken", lambda tenant, ids: asked.append({*ids}) or taken(tenant, ids)
+        )
+        h.do(fee("l1", 1, id="same"))
+        assert asked == []
+        other, again, last = h.journal.submit_many(
+            [command(fee("l1", 2, id="b")), command(fee("l1", 4, id="same")), command(fee("l1", 8, id="c"))]
+        ).result(30)
+        assert [type(each) for each in (other, again, last)] == [Answer, Conflict, Answer]
+        assert asked == [{"b", "same", "c"}, {"b", "c"}]
+        assert [event.body.amount_minor for event in h.journal.reader().events(TENANT)] == [1, 2, 8]
+
+
 @pytest.mark.parametrize(
     ("poison", "raised"),
     [

@@ -17,9 +17,10 @@ from obligor.journal import FileKeys, SystemEntropy, Vault, key_rows, load_signe
 from obligor.journal import vault as module
 from obligor.journal.sealing import commitment_keys, fresh_nonces, open_answer, open_event, seal_answer
 from obligor.journal.store import EventRow
-from obligor.journal.vault import SEALED, ClassKey, Ring
+from obligor.journal.vault import OPEN_PADS, SEALED, ClassKey, Ring
 from obligor.kernel import Corrupted, Forbidden, NotFound, Unavailable
 from obligor.proof import OPEN_KEY, salts_key
+from obligor.proof.batch import hmac_each
 from tests.journal.support import TENANT, House, SeededEntropy, fee, house, party
 
 
@@ -143,6 +144,7 @@ def test_threads_agree_on_keys(vault: Vault) -> None:
 def test_hidden_text_is_a_keyed_hash(vault: Vault) -> None:
     expected = hmac.digest(vault.index_key("t"), b"phone|138", hashlib.sha256).hex()
     assert vault.hidden("t", "phone", "138") == expected
+    assert vault.hidden_each("t", [("phone", "138"), ("id", "9")]) == [expected, vault.hidden("t", "id", "9")]
     assert (
         vault.hidden("t", "phone", "x" * 500)
         == hmac.digest(vault.index_key("t"), b"phone|" + b"x" * 500, hashlib.sha256).hex()
@@ -276,6 +278,8 @@ def test_salts_are_made_as_whoever_verifies_makes_them() -> None:
     expected = {kind.value: salts_key(ring.keys[kind].salting, "event-1") for kind in SEALED}
     assert made == {**expected, "open": salts_key(OPEN_KEY, "event-1")}
     assert len(set(made.values())) == 4
+    pads = [*(ring.keys[kind].pads for kind in SEALED), OPEN_PADS]
+    assert hmac_each(pads, [b"event-1"] * 4) == [*made.values()]
 
 
 def test_nonces_are_never_given_twice() -> None:

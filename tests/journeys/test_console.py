@@ -20,6 +20,11 @@ def paths(books):
         "application": "/applications/" + books.rows[2].application_id,
         "entry": "/events/" + derived_id("event", 8700),
         "empty": "/decisions?score_from=9999",
+        "book": "/book",
+        "features": "/features",
+        "feature": "/features/inflow_90d_minor",
+        "strategies": "/strategies",
+        "strategy": "/strategies/" + "4a" * 32,
     }
 
 

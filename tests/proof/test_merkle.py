@@ -75,6 +75,18 @@ def test_a_tree_goes_on_from_what_was_kept_of_it() -> None:
         assert (tree.size, tree.root()) == (n + 1, ROOTS[n + 1])
 
 
+def test_leaves_added_together_make_the_tree_of_leaves_added_one_by_one() -> None:
+    leaves = [leaf_hash(bytes([n])) for n in range(70)]
+    for start in range(35):
+        for count in range(36):
+            tree = Frontier()
+            for leaf in leaves[:start]:
+                tree.append(leaf)
+            tree.extend(leaves[start : start + count])
+            assert (tree.size, tree.root()) == (start + count, root_of(leaves[: start + count]))
+            assert Frontier(tree.size, tree.peaks).root() == tree.root()
+
+
 @pytest.mark.parametrize(("size", "peaks"), [(1, 0), (2, 2), (-1, 1), (0, 1)])
 def test_a_tree_does_not_go_on_from_half_of_it(size: int, peaks: int) -> None:
     with pytest.raises(InvalidInput):

@@ -331,7 +331,7 @@ class World:
     def answered(self, process: Process, answer: Answer) -> None:
         """An answer leaves: its event must be under a checkpoint that is signed already."""
         told = answer.value
-        body = told["body"] if isinstance(told, dict) else {}
+        body = told.get("body", {}) if isinstance(told, dict) else {}
         place = body.get("known_seq")
         if place is None:
             return

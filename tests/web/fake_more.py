@@ -28,6 +28,7 @@ from obligor.app.views import (
 from obligor.kernel import NotFound, Unavailable, derived_id, encode
 from obligor.proof import Checkpoint, StoredEntry, build_receipt, inclusion, root_of, sign_note
 from tests.web.fake import NOW, PRODUCTS, SIGNER, TODAY, Books, event
+from tests.web.fake_rules import RuleBook
 
 PAID = {"fee_minor": 0, "interest_minor": 150_92, "principal_minor": 1_049_08}
 
@@ -41,7 +42,7 @@ def _fields(row):
     return {name: getattr(row, name) for name in row.__struct_fields__}
 
 
-class FakeService(Books):
+class FakeService(RuleBook, Books):
     """Invented books of a simulated lender. `size=0` makes an empty one."""
 
     def __init__(self, size=134):

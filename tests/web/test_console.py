@@ -37,6 +37,15 @@ def pages_of(service):
         "alert": "/alerts/" + service.alert_rows[0].alert_id,
         "early warning": "/alerts/" + service.alert_rows[1].alert_id,
         "entry": "/events/" + derived_id("event", 8700),
+        "book": "/book",
+        "book of a day": "/book?as_of=2026-06-30",
+        "features": "/features",
+        "feature": "/features/inflow_90d_minor",
+        "feature nobody reads": "/features/devices_90d",
+        "strategies": "/strategies",
+        "strategy": "/strategies/" + "4a" * 32,
+        "late loans": "/loans?month=2026-05&over=30&mob=3",
+        "signed": "/decisions?signed=true",
     }
 
 
@@ -117,6 +126,11 @@ def test_the_twin_is_what_the_api_answers(page, client, service):
         (f"/decisions/{row.decision_id}.json", f"/v1/decisions/{row.decision_id}"),
         (f"/loans/{loan.loan_id}.json?on=2026-10-20", f"/v1/loans/{loan.loan_id}?on=2026-10-20"),
         (f"/alerts/{service.alert_rows[0].alert_id}.json", f"/v1/alerts/{service.alert_rows[0].alert_id}"),
+        ("/book.json?as_of=2026-06-30", "/v1/book?as_of=2026-06-30"),
+        ("/features.json", "/v1/features"),
+        ("/features/devices_90d.json", "/v1/features/devices_90d"),
+        ("/strategies.json", "/v1/strategies"),
+        (f"/strategies/{'4a' * 32}.json", f"/v1/strategies/{'4a' * 32}"),
     ):
         assert page.get(twin).json() == client.get(path, headers={"authorization": "Bearer all"}).json()
 
@@ -228,6 +242,8 @@ def test_an_empty_lender_is_told_how_to_begin(shared_client):
         ("/decisions", "POST /v1/applications"),
         ("/loans", "loan.disbursed"),
         ("/alerts", "No open alert"),
+        ("/book", "make run"),
+        ("/strategies", "No strategy has been published yet"),
     ):
         answer = shared_client.get(path)
         assert answer.status_code == 200

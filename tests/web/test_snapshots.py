@@ -25,7 +25,9 @@ def words_of(html):
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
-@pytest.mark.parametrize("name", ["overview", "decisions", "decision", "loan", "alert"])
+@pytest.mark.parametrize(
+    "name", ["overview", "decisions", "decision", "loan", "alert", "book", "feature", "strategy"]
+)
 def test_the_words_of_a_page_are_those_that_were_agreed(page, service, name, lang):
     path = {
         "overview": "/",
@@ -33,6 +35,9 @@ def test_the_words_of_a_page_are_those_that_were_agreed(page, service, name, lan
         "decision": "/decisions/" + next(row.decision_id for row in service.rows if row.overridden),
         "loan": "/loans/" + service.loan_rows[5].loan_id,
         "alert": "/alerts/" + service.alert_rows[0].alert_id,
+        "book": "/book",
+        "feature": "/features/inflow_90d_minor",
+        "strategy": "/strategies/" + "4a" * 32,
     }[name]
     found = words_of(page.get(f"{path}{'&' if '?' in path else '?'}lang={lang}").text)
     file = FOLDER / f"{name}.{lang}.txt"

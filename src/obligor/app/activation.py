@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from obligor import strategy
+from obligor.app.batches import certified
 from obligor.app.call import Call
 from obligor.app.commands import running
 from obligor.app.packs import place
@@ -35,7 +36,12 @@ def ensure(service: Service) -> None:
 
 
 def use_strategy(service: Service, compiled: Strategy) -> str:
-    """Keep a compiled strategy and let it decide its stage. Returns its digest."""
+    """Keep a compiled strategy and let it decide its stage. Returns its digest.
+
+    Raises:
+        InvariantBroken: its two functions, by row and by columns, do not agree on this machine.
+    """
+    certified(compiled)
     service.means.artifacts.keep_strategy(compiled)
     _run(service, lambda p: running.activate_strategy(p, compiled))
     return compiled.sha256

@@ -21,6 +21,8 @@ from obligor.kernel import Conflict, InvalidInput, NotFound, decode
 __all__ = ["Admits", "KeyRecord", "Keys"]
 
 TICKET_SECONDS = 3600
+# For so long a look at the file is good for other requests: each would have to wait for the interpreter.
+LOOK_SECONDS = 0.02
 PREFIX = "obl_"
 
 
@@ -43,7 +45,7 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
 class Keys:
     """The keys of a data directory, in one file that only its owner may read.
 
-    Several servers may share the file: what another one has written is noticed before a key is judged.
+    Several servers may share the file: what another one has written is noticed `LOOK_SECONDS` later at most.
     """
 
     def __init__(self, path: Path) -> None:
@@ -53,6 +55,7 @@ class Keys:
         self._by_digest: dict[str, KeyRecord] = {}
         self._tickets: dict[str, tuple[Principal, float]] = {}
         self._read_at = (0, 0)
+        self._looked = 0.0
         self._look()
 
     def create(self, name: str, tenant: str, scopes: Iterable[str], quota: int | None = None) -> str:
@@ -104,8 +107,12 @@ class Keys:
 
     def authenticate(self, token: str) -> Principal | None:
         """Whose token this is; None for an unknown or revoked one."""
-        self._look()
-        record = self._by_digest.get(_digest(token))
+        self._look(seldom=True)
+        digest = _digest(token)
+        record = self._by_digest.get(digest)
+        if record is None:
+            self._look()
+            record = self._by_digest.get(digest)
         return None if record is None or record.revoked_at else _principal(record)
 
     def still_valid(self, principal: Principal) -> bool:
@@ -130,8 +137,12 @@ class Keys:
             principal, until = self._tickets.pop(_digest(ticket), (None, 0.0))
         return principal if time.monotonic() < until else None
 
-    def _look(self) -> None:
-        """Read the file again when it is another one than it was."""
+    def _look(self, *, seldom: bool = False) -> None:
+        """Read the file again when it is another one than it was; `seldom` is content with a recent look."""
+        now = time.monotonic()
+        if seldom and now - self._looked < LOOK_SECONDS:
+            return
+        self._looked = now
         try:
             found = self._path.stat()
         except FileNotFoundError:

@@ -19,17 +19,19 @@ from obligor.events import (
     LoanWrittenOff,
     ModelActivated,
     OfferMade,
+    PartyRegistered,
     RepaymentReversed,
     StrategyActivated,
 )
-from obligor.features import History
+from obligor.features import History, gives
 from obligor.journal import Reader
 from obligor.kernel import Event
 
 __all__ = ["Book", "Histories"]
 
 HISTORIES_MOST = 100_000
-RECENT_MOST = 65_536
+# More events than one group of commands has.
+RECENT_MOST = 8_192
 
 
 class Histories:
@@ -45,11 +47,11 @@ class Histories:
 
     def apply(self, event: Event) -> None:
         """Follow an accepted event; it may not be in the store yet."""
-        if not event.subjects:
+        if not _says_something(event):
             return
         self._recent.append(event)
         for person in event.subjects:
-            if event.type == "party.registered" and event.stream_version == 1:
+            if event.type == PartyRegistered.TYPE and event.stream_version == 1:
                 self._keep(person, History(person))
             kept = self._kept.get(person)
             if kept is not None:  # an empty history is one too
@@ -78,10 +80,10 @@ class Histories:
 
     def seen(self, person: str, proposed: Sequence[Event]) -> History:
         """The history with events that a command proposes but that are not accepted yet."""
-        mine = [event for event in proposed if person in event.subjects]
+        mine = [event for event in proposed if person in event.subjects and _says_something(event)]
         if not mine:
             return self.of(person)
-        new = any(event.type == "party.registered" and event.stream_version == 1 for event in mine)
+        new = any(event.type == PartyRegistered.TYPE and event.stream_version == 1 for event in mine)
         history = History(person) if new else self.of(person).copy()
         for event in mine:
             history.add(event)
@@ -93,8 +95,28 @@ class Histories:
             self._kept.popitem(last=False)
 
 
+def _says_something(event: Event) -> bool:
+    """Whether a history may be another after an event; one that begins a person begins their history."""
+    return bool(gives(event.type)) or event.replaces is not None or event.type == PartyRegistered.TYPE
+
+
 class Book:
     """Which loans are open, whose they are, what decides, which day is closed."""
+
+    TYPES = frozenset(
+        body.TYPE
+        for body in (
+            LoanDisbursed,
+            LoanClosed,
+            RepaymentReversed,
+            LoanWrittenOff,
+            HeadroomReserved,
+            OfferMade,
+            StrategyActivated,
+            ModelActivated,
+            DayClosed,
+        )
+    )
 
     def __init__(self) -> None:
         self._open: dict[str, int] = {}  # each with the place of its disbursement

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol
@@ -18,14 +18,16 @@ from typing import Any, Protocol
 import msgspec
 
 from obligor.app import stages
+from obligor.app.batches import Gathered, Part, body_of, certified, watched
 from obligor.app.call import Call, Means
 from obligor.app.proposal import Proposal
-from obligor.decision import Decision
-from obligor.events import AlertRaised, ClassChanged, DayClosed
+from obligor.decision import Decision, decide_batch
+from obligor.events import AlertRaised, BatchDecided, ClassChanged, DayClosed
 from obligor.funds import Classes, Hit, Position, Tracer
 from obligor.journal import Accepted, Answer, Command, Journal, View
-from obligor.kernel import Event, Unavailable, derived_id
+from obligor.kernel import Event, InvariantBroken, Refusal, Unavailable, derived_id
 from obligor.loans import Loan
+from obligor.strategy import Strategy
 
 __all__ = ["CloseMonitor", "FundsMonitor", "Processor", "Watch"]
 
@@ -213,63 +215,102 @@ class CloseMonitor:
                 self._seen = event.known_seq
 
     def _close(self, event: Event, day: date) -> None:
-        """Look at the loans that were open when the day was closed, some at a time, then move the cursor."""
-        opened: Future[Answer] = self._journal.submit(
-            Command(
-                tenant=self._tenant,
-                run=lambda view: Accepted(answer=lambda _: view.memory("book").open),
-            )
-        )
-        loans: list[str] = opened.result().value
-        for begin in range(0, len(loans), LOANS_AT_ONCE):
-            some = loans[begin : begin + LOANS_AT_ONCE]
-            command = Command(tenant=self._tenant, run=self._look(event, day, some))
-            _await(self._journal.submit(command), self.name)
-        done = Command(tenant=self._tenant, run=lambda _view: Accepted(), cursor=(self.name, event.known_seq))
+        """Look at the loans that were open when the day was closed, and class all of them at once.
+
+        They are looked at some at a time; the last command writes the batch and moves the cursor.
+        """
+        listed = self._said(self._list) or {"loans": [], "known": 0, "classify": None}
+        strategy = self._strategy(listed["classify"])
+        gathered = Gathered(day, listed["known"], strategy) if strategy else None
+        for some in _some(listed["loans"]):
+            part = self._said(self._look(event, day, some, strategy))
+            if gathered:
+                gathered.add(part)
+        record = self._class(event, gathered) if gathered and gathered.cases else None
+
+        def finish(view: View) -> Accepted:
+            p = self._proposal(view, event)
+            if record:
+                batch_id = self._id(event, "batch", day.isoformat())
+                p.add(event.stream, record, cause=event.id, event_id=batch_id)
+            return Accepted(drafts=tuple(p.drafts))
+
+        done = Command(tenant=self._tenant, run=finish, cursor=(self.name, event.known_seq))
         self._journal.submit(done).result()
 
-    def _look(self, event: Event, day: date, loans: Iterable[str]) -> Callable[[View], Accepted]:
+    def _said(self, run: Callable[[View], Accepted]) -> Any:
+        """What a command answers; None where it failed for what it is."""
+        return _await(self._journal.submit(Command(tenant=self._tenant, run=run)), self.name)
+
+    def _proposal(self, view: View, event: Event) -> Proposal:
+        return Proposal(view, _call(self._means, self._tenant, self.name, self._now(), event.at))
+
+    def _strategy(self, sha256: str | None) -> Strategy | None:
+        return None if sha256 is None else self._means.artifacts.strategy(sha256)
+
+    @staticmethod
+    def _list(view: View) -> Accepted:
+        book = view.memory("book")
+        told = {"loans": book.open, "known": view.size, "classify": book.strategies.get("classify")}
+        return Accepted(answer=lambda _: told)
+
+    def _look(
+        self, event: Event, day: date, some: Sequence[str], strategy: Strategy | None
+    ) -> Callable[[View], Accepted]:
+        """Raise alerts about some loans, and answer with what is to be known for their classes."""
+
         def run(view: View) -> Accepted:
-            p = Proposal(view, _call(self._means, self._tenant, self.name, self._now(), event.at))
-            for loan_id in loans:
+            p = self._proposal(view, event)
+            part = Part(view.size, () if strategy is None else tuple(strategy.inputs))
+            for loan_id in some:
                 loan: Loan | None = view.state(f"loan/{loan_id}")
-                if loan is not None and loan.status == "open" and loan.disbursed_on <= day:
+                if loan is not None and watched(loan, day):
                     facts = stages.loan_facts(p, loan, day)
-                    self._classify(p, event, loan, day, facts)
+                    part.add(loan, facts)
                     self._alert(p, event, loan, facts)
-            return Accepted(drafts=tuple(p.drafts))
+            return Accepted(drafts=tuple(p.drafts), answer=lambda _: part.told)
 
         return run
 
-    def _id(self, event: Event, what: str, loan_id: str) -> str:
-        return derived_id(self.name, self.version, event.id, what, loan_id)
+    def _id(self, event: Event, what: str, about: str) -> str:
+        return derived_id(self.name, self.version, event.id, what, about)
 
-    def _classify(self, p: Proposal, event: Event, loan: Loan, day: date, facts: dict[str, Any]) -> None:
-        decision, strategy = stages.classify(p, facts)
-        found = decision.outputs
-        now = loan.classification
-        if now is not None and now.on == day:
-            return  # said before it was interrupted
-        was = (now.five_tier, now.ifrs9_stage, now.non_performing) if now else ("normal", 1, False)
-        if was == (found["five_tier"], found["ifrs9_stage"], found["non_performing"]):
-            return
-        body = ClassChanged(
-            loan_id=loan.loan_id,
-            on=day,
-            days_past_due=facts["days_past_due"],
-            five_tier=str(found["five_tier"]),
-            ifrs9_stage=int(found["ifrs9_stage"] or 0),
-            non_performing=bool(found["non_performing"]),
-            strategy=f"{strategy.name} {strategy.version}",
-            strategy_sha256=strategy.sha256,
+    def _class(self, event: Event, gathered: Gathered) -> BatchDecided | None:
+        """Class the loans and write those that are classed otherwise; the record of it all."""
+        try:
+            certified(gathered.strategy)
+            batch = decide_batch(gathered.spine(), gathered.strategy)
+        except (Refusal, InvariantBroken) as error:
+            told = {"processor": self.name, "error": type(error).__name__}
+            log.error("the loans could not be classed", extra=told)  # noqa: TRY400  nothing personal
+            return None
+        changed = gathered.changed(batch)
+        for some in _some(changed):
+            self._said(self._change(event, some))
+        return body_of(
+            gathered,
+            batch,
+            batch_id=self._id(event, "batch", event.body.day.isoformat()),
+            part_rows=LOANS_AT_ONCE,
+            changed=len(changed),
+            catalogue=self._means.catalogue.sha256,
         )
-        p.add(
-            f"loan/{loan.loan_id}",
-            body,
-            (loan.person_id,),
-            cause=event.id,
-            event_id=self._id(event, "class", loan.loan_id),
-        )
+
+    def _change(self, event: Event, some: Sequence[ClassChanged]) -> Callable[[View], Accepted]:
+        def run(view: View) -> Accepted:
+            p = self._proposal(view, event)
+            for body in some:
+                stream = f"loan/{body.loan_id}"
+                loan: Loan | None = view.state(stream)
+                now = loan.classification if loan else None
+                # Nothing is said twice: not after an interruption, and not of a loan that has ended since.
+                if loan is None or loan.status != "open" or (now and now.on == body.on):
+                    continue
+                told = {"cause": event.id, "event_id": self._id(event, "class", body.loan_id)}
+                p.add(stream, body, (loan.person_id,), **told)
+            return Accepted(drafts=tuple(p.drafts))
+
+        return run
 
     def _alert(self, p: Proposal, event: Event, loan: Loan, facts: dict[str, Any]) -> None:
         decision, strategy = stages.monitor(p, facts)
@@ -311,8 +352,14 @@ def _evidence(decision: Decision, facts: dict[str, Any]) -> dict[str, Any]:
     return {"facts": dict(facts), "reasons": list(decision.reasons), "outputs": decision.outputs}
 
 
-def _await(future: Future[Answer], name: str) -> None:
-    """Wait for a processor's command. One that fails for what it is would always fail: it is said, and left.
+def _some(items: Sequence[Any]) -> Iterator[Any]:
+    return (items[begin : begin + LOANS_AT_ONCE] for begin in range(0, len(items), LOANS_AT_ONCE))
+
+
+def _await(future: Future[Answer], name: str) -> Any:
+    """Wait for what a processor's command answers.
+
+    One that fails for what it is would always fail: it is said, and left, and the answer is None.
 
     Raises:
         Unavailable: the journal cannot take it now; it has to be tried again.
@@ -323,3 +370,5 @@ def _await(future: Future[Answer], name: str) -> None:
     if error is not None:
         kind = type(error).__name__
         log.error("a command of the processor failed", extra={"processor": name, "error": kind})
+        return None
+    return future.result().value

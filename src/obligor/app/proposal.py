@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from obligor import loans
 from obligor.app import states
 from obligor.app.call import Call
@@ -46,6 +48,7 @@ class Proposal:
         self.events: list[Event] = []
         self.status = 201
         self._states: dict[str, Any] = {}
+        self._unfolded: dict[str, list[Event]] = {}
         self._versions: dict[str, int] = {}
 
     def add(self, stream: str, body: Body, subjects: tuple[str, ...] = (), **told: Any) -> Event:
@@ -70,17 +73,27 @@ class Proposal:
             replaces=draft.replaces,
             body=body,
         )
-        step = FOLDS.get(stream.partition("/")[0])
-        if step:
-            self._states[stream] = step(self.state(stream), event)
+        self._unfolded.setdefault(stream, []).append(event)
         self._versions[stream] = event.stream_version
         self.drafts.append(draft)
         self.events.append(event)
         return event
 
+    def fresh(self, kind: str) -> str:
+        """The id of something new, whose stream `kind/id` has no events."""
+        made = self.call.new_id()
+        self.view.fresh(f"{kind}/{made}")
+        return made
+
     def state(self, stream: str) -> Any:
         """The stream's state, proposed events included; None where nothing has happened."""
-        return self._states[stream] if stream in self._states else self.view.state(stream)
+        state = self._states[stream] if stream in self._states else self.view.state(stream)
+        # Most of what a command proposes it never looks at.
+        if (events := self._unfolded.pop(stream, None)) and (step := FOLDS.get(stream.partition("/")[0])):
+            for event in events:
+                state = step(state, event)
+            self._states[stream] = state
+        return state
 
     def version(self, stream: str) -> int:
         """The stream's version, proposed events included."""
@@ -108,12 +121,16 @@ class Proposal:
         return found
 
     def accepted(self, extra: Mapping[str, Any]) -> Accepted:
-        """The proposal as the journal takes it, answered with `extra` and the place of its first event."""
-        status = self.status
+        """The proposal as the journal takes it, answered with `extra` and the place of its first event.
+
+        Times in `extra` are in UTC.
+        """
+        # Plain values are written as they are; structs would be taken apart in Python.
+        status, told = self.status, msgspec.to_builtins(extra)
 
         def answer(events: Sequence[Event]) -> dict[str, Any]:
             first = {"event_id": events[0].id, "known_seq": events[0].known_seq}
-            return {"status": status, "body": {**first, **extra}}
+            return {"status": status, "body": {**first, **told}}
 
         # A stored answer holds scores and reasons: it is sealed with the key of the person it is about.
         person = next((event.subjects[0] for event in self.events if event.subjects), None)

@@ -20,10 +20,17 @@ def build(means: Means) -> Registry:
         lookups=lookups(means.index_key),
         memories={
             "book": Memory(
-                initial=lambda _tenant: Book(), apply=Book.apply, forget=Book.forget, load=Book.load
+                initial=lambda _tenant: Book(),
+                apply=Book.apply,
+                forget=Book.forget,
+                load=Book.load,
+                types=Book.TYPES,
             ),
             "caps": Memory(
-                initial=lambda _tenant: CapBook(), apply=CapBook.apply, load=projections.load_caps
+                initial=lambda _tenant: CapBook(),
+                apply=CapBook.apply,
+                load=projections.load_caps,
+                types=CapBook.TYPES,
             ),
             "histories": Memory(
                 initial=lambda _tenant: Histories(),

@@ -10,7 +10,7 @@ import msgspec
 
 from obligor.app import wire
 from obligor.app.call import Call, Means
-from obligor.app.commands import HANDLERS, applications, drawdowns
+from obligor.app.commands import HANDLERS, applications, drawdowns, finds_of, parties
 from obligor.app.proposal import Proposal
 from obligor.app.service_protocol import EVENT_SCOPES, Principal
 from obligor.journal import Accepted, Command, Idempotency, View
@@ -39,11 +39,12 @@ def command_of(
     if kind == "application":
         asked = decode(payload, wire.ApplicationRequest)
         call = _call(means, principal, now, asked.at, "api")
-        return _command(call, lambda p: applications.apply(p, asked), named)
+        keys = parties.keys_of(call, asked.person)
+        return _command(call, lambda p: applications.apply(p, asked, keys), named, tuple(keys.items()))
     if kind == "drawdown":
         wanted = decode(payload, wire.DrawdownRequest)
         call = _call(means, principal, now, wanted.at, "api")
-        return _command(call, lambda p: drawdowns.request(p, wanted), named)
+        return _command(call, lambda p: drawdowns.request(p, wanted), named, ())
     return event_command(means, principal, decode(payload, wire.EventRequest), now, named)
 
 
@@ -68,7 +69,14 @@ def event_command(
     body = _body(request.body, shape)
     call = _call(means, principal, now, request.at, request.source)
     tagged = msgspec.structs.replace(call, source_tag=call.tag("source_ref", request.source_ref))
-    return _command(tagged, lambda p: _handled(p, HANDLERS[request.type], body), idempotency)
+    handler = HANDLERS[request.type]
+    finds = (_said(tagged), *finds_of(body))
+    return _command(tagged, lambda p: _handled(p, handler, body), idempotency, finds)
+
+
+def _said(call: Call) -> tuple[str, str]:
+    """The look-up of what its sender has said before."""
+    return "source_ref", f"{call.source}|{call.source_tag}"
 
 
 def _body(given: Mapping[str, Any], shape: type[wire.WireBody]) -> wire.WireBody:
@@ -106,17 +114,17 @@ def _call(means: Means, principal: Principal, now: datetime, at: datetime | None
     )
 
 
-def _command(call: Call, handle: Handle, idempotency: Idempotency | None) -> Command:
+def _command(
+    call: Call, handle: Handle, idempotency: Idempotency | None, finds: tuple[tuple[str, str], ...]
+) -> Command:
     def run(view: View) -> Accepted:
-        if call.source_tag:
-            known = view.find("source_ref", f"{call.source}|{call.source_tag}")
-            if known:
-                return _duplicate(known)
+        if call.source_tag and (known := view.find(*_said(call))):
+            return _duplicate(known)
         proposal = Proposal(view, call)
         extra = handle(proposal)
         return proposal.accepted(extra)
 
-    return Command(tenant=call.tenant, run=run, idempotency=idempotency)
+    return Command(tenant=call.tenant, run=run, idempotency=idempotency, finds=finds)
 
 
 def _duplicate(known: str) -> Accepted:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ class Service(Admits, Queries):
             catalogue=kept.catalogue,
             entropy=chance,
             texts=kept.texts,
-            index_key=self._vault.index_key,
+            index_key=cache(self._vault.index_key),
         )
         signer = load_signer(signing_file(directory), settings.deployment, chance)
         try:

@@ -15,17 +15,22 @@ from obligor.app.views import (
     Alerts,
     Application,
     Audited,
+    Book,
     Context,
     Decision,
     DecisionFilters,
     Decisions,
     EventView,
+    Features,
+    FeatureView,
     Loan,
     LoanFilters,
     Loans,
     Overview,
     Registered,
     Replayed,
+    Strategies,
+    StrategyView,
     Summary,
 )
 
@@ -127,6 +132,21 @@ class Service(Protocol):
 
     def loan(self, tenant: str, loan_id: str, on: date | None = None) -> Loan:
         """One loan at the end of a day; None is the latest day that the journal knows."""
+
+    def book(self, tenant: str, as_of: date | None = None) -> Book:
+        """The book as a whole at the end of a day; None is the latest day that the journal knows."""
+
+    def features(self, tenant: str) -> Features:
+        """The features that are computed here."""
+
+    def feature(self, tenant: str, name: str) -> FeatureView:
+        """One feature, by its name."""
+
+    def strategies(self, tenant: str) -> Strategies:
+        """Every version of a strategy that was published."""
+
+    def strategy(self, tenant: str, sha256: str) -> StrategyView:
+        """One version of a strategy, by its digest."""
 
     def alerts(self, tenant: str, filters: AlertFilters, after: str | None = None) -> Alerts:
         """A page of alerts, after a cursor."""

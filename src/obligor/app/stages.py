@@ -15,18 +15,19 @@ from obligor.app.states import Application
 from obligor.decision import Decision, Need, Reason
 from obligor.events import ApplicationDecided, DrawdownDecided
 from obligor.kernel import Conflict, Fact, InvalidInput, Violation
-from obligor.loans import Loan
+from obligor.loans import Loan, product
 from obligor.scoring import PointsModel
 from obligor.strategy import Strategy
 
 __all__ = [
     "Decided",
     "Needs",
-    "classify",
     "drawdown",
     "loan_facts",
     "monitor",
     "prelend",
+    "reads_features",
+    "standing_facts",
     "texts_of",
     "words",
 ]
@@ -105,7 +106,7 @@ def drawdown(
     terms = application.terms
     facts: dict[str, Fact] = {
         "approved_minor": (terms.limit_minor or 0) if terms and terms.outcome == "approve" else 0,
-        "drawn_minor": application.drawn_minor,
+        "drawn_minor": _drawn(application, loans),
         "contract_signed": application.contract_id is not None,
         "days_past_due": max((loan.days_past_due(today) for loan in loans), default=0),
         **asked,
@@ -127,10 +128,30 @@ def drawdown(
     return Decided(body, texts_of(p, None, result.reasons))
 
 
+def _drawn(application: Application, loans: Sequence[Loan]) -> int:
+    """What counts as drawn: all that was released or, on a revolving line, what of it is not repaid."""
+    if not product(application.product).revolving:
+        return application.drawn_minor
+    mine = (loan for loan in loans if loan.application_id == application.application_id)
+    return application.drawn_minor - sum(loan.principal_paid_minor for loan in mine)
+
+
 def loan_facts(p: Proposal, loan: Loan, day: date) -> dict[str, Fact]:
     """What the monitoring and classifying strategies know of a loan at a day's close."""
+    facts = standing_facts(loan, day)
+    strategies = p.view.memory("book").strategies
+    asked = (strategies[stage] for stage in ("monitor", "classify") if stage in strategies)
+    if any(reads_features(p.call.means.artifacts.strategy(sha256)) for sha256 in asked):
+        history = p.view.memory("histories").of(loan.person_id)
+        compute = p.call.means.catalogue.compute
+        facts |= compute(history, p.call.at, p.view.size, currency=loan.currency)
+    return facts
+
+
+def standing_facts(loan: Loan, day: date) -> dict[str, Fact]:
+    """What a loan itself says of its standing on a day."""
     months = (day.year - loan.disbursed_on.year) * 12 + day.month - loan.disbursed_on.month
-    facts: dict[str, Fact] = {
+    return {
         "days_past_due": loan.days_past_due(day),
         "arrears_minor": loan.arrears_minor(day),
         "outstanding_minor": loan.outstanding(day).principal_minor,
@@ -140,21 +161,16 @@ def loan_facts(p: Proposal, loan: Loan, day: date) -> dict[str, Fact]:
         "restructured": False,
         "written_off": loan.written_off,
     }
-    if any(given.source == "feature" for given in active(p, "monitor").inputs.values()):
-        history = p.view.memory("histories").of(loan.person_id)
-        compute = p.call.means.catalogue.compute
-        facts |= compute(history, p.call.at, p.view.size, currency=loan.currency)
-    return facts
+
+
+def reads_features(strategy: Strategy) -> bool:
+    """Whether a strategy reads features of the person beside what the loan says."""
+    return any(given.source == "feature" for given in strategy.inputs.values())
 
 
 def monitor(p: Proposal, facts: Mapping[str, Fact]) -> tuple[Decision, Strategy]:
     """Ask the monitoring strategy about a loan."""
     return _ask(p, "monitor", facts)
-
-
-def classify(p: Proposal, facts: Mapping[str, Fact]) -> tuple[Decision, Strategy]:
-    """Ask the classifying strategy about a loan."""
-    return _ask(p, "classify", facts)
 
 
 def local_day(p: Proposal) -> date:

@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 
-class Terms(msgspec.Struct, frozen=True):
+class Terms(msgspec.Struct, frozen=True, gc=False):
     """An outcome with its terms, and who found it: the strategy's decision or an officer's override."""
 
     outcome: str
@@ -62,7 +62,7 @@ class Terms(msgspec.Struct, frozen=True):
     expires_at: datetime | None = None
 
 
-class Offer(msgspec.Struct, frozen=True):
+class Offer(msgspec.Struct, frozen=True, gc=False):
     """Terms that a person may accept until a moment."""
 
     amount_minor: int
@@ -73,7 +73,7 @@ class Offer(msgspec.Struct, frozen=True):
     expired: bool = False
 
 
-class Reservation(msgspec.Struct, frozen=True):
+class Reservation(msgspec.Struct, frozen=True, gc=False):
     """Headroom that is held for an application."""
 
     reservation_id: str
@@ -82,7 +82,7 @@ class Reservation(msgspec.Struct, frozen=True):
     expires_at: datetime
 
 
-class Drawdown(msgspec.Struct, frozen=True):
+class Drawdown(msgspec.Struct, frozen=True, gc=False):
     """A request for money under a contract, as decided."""
 
     drawdown_id: str
@@ -93,7 +93,7 @@ class Drawdown(msgspec.Struct, frozen=True):
     partner: str | None = None
 
 
-class Application(msgspec.Struct, frozen=True, kw_only=True):
+class Application(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An application with everything that became of it up to the money."""
 
     application_id: str
@@ -193,7 +193,7 @@ def application(state: Application | None, event: Event) -> Application:  # noqa
             return state
 
 
-class Person(msgspec.Struct, frozen=True, kw_only=True):
+class Person(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A person as the lender knows them; the identity itself stays sealed in the events."""
 
     person_id: str
@@ -218,7 +218,7 @@ def person(state: Person | None, event: Event) -> Person:
             return state
 
 
-class Account(msgspec.Struct, frozen=True, kw_only=True):
+class Account(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An account whose movements the lender sees."""
 
     account_id: str
@@ -237,7 +237,7 @@ def account(state: Account | None, event: Event) -> Account:
             raise TypeError(f"an account cannot begin with {event.type}")
 
 
-class Alert(msgspec.Struct, frozen=True, kw_only=True):
+class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An alert, open until a person disposes of it."""
 
     alert_id: str
@@ -260,7 +260,7 @@ def alert(state: Alert | None, event: Event) -> Alert:
             raise TypeError(f"an alert cannot take {event.type}")
 
 
-class Case(msgspec.Struct, frozen=True, kw_only=True):
+class Case(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Work on something, open until it is closed."""
 
     case_id: str

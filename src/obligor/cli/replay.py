@@ -23,15 +23,18 @@ def replay(
     *,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
-    """Feed the recorded facts to the very strategy and model, and compare byte for byte; 1 on a mismatch."""
+    """Feed the recorded facts to the very strategy and model, and compare byte for byte; 1 on a mismatch.
+
+    A batch, such as the classes of a close, is decided again from the book as it was known then.
+    """
     tally = proof.replayed(Opened.at(directory).books())
     first = f", the first at entry {tally.first}" if tally.first is not None else ""
     show(
         tally,
         as_json,
         lambda: (
-            f"{tally.decisions:,} decisions: {tally.equal:,} equal, {tally.mismatches:,} different{first},"
-            f" {tally.erased:,} erased"
+            f"{tally.decisions:,} decisions, {tally.batches:,} of them batches: {tally.equal:,} equal,"
+            f" {tally.mismatches:,} different{first}, {tally.erased:,} erased"
         ),
     )
     return 1 if tally.mismatches else 0

@@ -14,6 +14,7 @@ import msgspec
 import uvicorn
 from cyclopts import Parameter
 
+from obligor.app.collector import look_seldom
 from obligor.app.control import Control
 from obligor.app.logs import log_to
 from obligor.app.seat import open_service
@@ -51,6 +52,7 @@ def up(
     try:
         control = Control(data, service.keys, settings.tenant, service.hand_over)
         service.start()
+        look_seldom()
         web = create_app(service, limits=settings.limits, tracing=tracing_of(settings.tracing))
         metrics = _beside(create_metrics_app(web, service), settings.host, settings.metrics_port)
         config = server_config(web, web.gate, host=settings.host, port=settings.port)

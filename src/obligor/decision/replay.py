@@ -7,12 +7,13 @@ from typing import Any, Protocol
 
 import msgspec
 
+from obligor.decision.batch import Spine, decide_batch
 from obligor.decision.decide import Decision, Model, decide
-from obligor.events import ApplicationDecided, DrawdownDecided, FieldClass
+from obligor.events import ApplicationDecided, BatchDecided, DrawdownDecided, FieldClass
 from obligor.kernel import Conflict, Corrupted, Event, InvalidInput, encode
 from obligor.strategy import Need, Strategy
 
-__all__ = ["Artifacts", "Replay", "Tally", "replay", "replay_all"]
+__all__ = ["Artifacts", "Replay", "Tally", "replay", "replay_all", "replay_batch"]
 
 # Outputs that have a field of their own in an event.
 TERMS = ("limit_minor", "rate_bp", "term_months", "payment_mode")
@@ -41,13 +42,17 @@ class Replay(msgspec.Struct, frozen=True):
 
 
 class Tally(msgspec.Struct, frozen=True):
-    """Many replays. `first` is the place in the journal of the first mismatch."""
+    """Many replays. `first` is the place in the journal of the first mismatch.
+
+    A batch counts as one of `decisions`; `batches` is how many of them are batches.
+    """
 
     decisions: int
     equal: int
     mismatches: int
     erased: int
     first: int | None
+    batches: int = 0
 
 
 class _Unasked:
@@ -109,22 +114,59 @@ def _pairs(body: ApplicationDecided | DrawdownDecided, again: Decision) -> Itera
             yield name, getattr(body, name), again.outputs[name]
 
 
-def replay_all(events: Iterable[Event], artifacts: Artifacts) -> Tally:
-    """Replay every decision among some events; others are passed over.
+def replay_batch(body: BatchDecided, spine: Spine | None, artifacts: Artifacts) -> Replay:
+    """Decide a recorded batch again from its spine as the journal has it, and compare.
+
+    Without a spine, facts of it were erased.
+
+    Raises:
+        NotFound: the strategy is not among the artifacts.
+        Corrupted: it is not what the event's digest says.
+    """
+    if spine is None:
+        return Replay(equal=False, erased=True)
+    strategy = artifacts.strategy(body.strategy_sha256)
+    _same("strategy", body.strategy_sha256, strategy.sha256)
+    try:
+        differences = decide_batch(spine, strategy).differences(body)
+    except (InvalidInput, Conflict):
+        return Replay(equal=False, differences=("facts",))
+    return Replay(equal=not differences, differences=differences)
+
+
+def replay_all(
+    events: Iterable[Event],
+    artifacts: Artifacts,
+    batches: Iterable[tuple[Event, Spine | None]] = (),
+) -> Tally:
+    """Replay every decision among some events (others are passed over), and batches with their spines.
 
     Raises:
         NotFound: an artifact is missing.
         Corrupted: an artifact is not what its digest says.
     """
-    equal = mismatches = erased = 0
-    first: int | None = None
+    tally = _Counts()
     for event in events:
-        if event.type not in {ApplicationDecided.TYPE, DrawdownDecided.TYPE}:
-            continue
-        found = replay(event, artifacts)
-        erased += found.erased
-        equal += found.equal
+        if event.type in {ApplicationDecided.TYPE, DrawdownDecided.TYPE}:
+            tally.add(event, replay(event, artifacts))
+    for event, spine in batches:
+        tally.add(event, replay_batch(event.body, spine, artifacts))
+        tally.batches += 1
+    return tally.tally()
+
+
+class _Counts:
+    def __init__(self) -> None:
+        self.equal = self.mismatches = self.erased = self.batches = 0
+        self.first: int | None = None
+
+    def add(self, event: Event, found: Replay) -> None:
+        self.erased += found.erased
+        self.equal += found.equal
         if not (found.equal or found.erased):
-            mismatches += 1
-            first = event.known_seq if first is None else first
-    return Tally(equal + mismatches + erased, equal, mismatches, erased, first)
+            self.mismatches += 1
+            self.first = event.known_seq if self.first is None else min(self.first, event.known_seq)
+
+    def tally(self) -> Tally:
+        total = self.equal + self.mismatches + self.erased
+        return Tally(total, self.equal, self.mismatches, self.erased, self.first, self.batches)

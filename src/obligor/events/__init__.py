@@ -24,8 +24,9 @@ from obligor.events.parties import (
     SourceAnswered,
     SourceFailed,
 )
-from obligor.events.registry import BODIES, UPCASTERS, Parts, body_type, join, split
+from obligor.events.registry import BODIES, UPCASTERS, Parts, body_type, join, read, split
 from obligor.events.running import (
+    BatchDecided,
     CapSet,
     DayClosed,
     ModelActivated,
@@ -67,6 +68,7 @@ __all__ = [
     "ApplicationDecided",
     "ApplicationOverridden",
     "ApplicationReceived",
+    "BatchDecided",
     "CapSet",
     "CaseAssigned",
     "CaseClosed",
@@ -109,5 +111,6 @@ __all__ = [
     "body_type",
     "classes_of",
     "join",
+    "read",
     "split",
 ]

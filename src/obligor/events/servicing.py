@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 
-class Instalment(msgspec.Struct, frozen=True, kw_only=True):
+class Instalment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One line of a schedule: due on a date, counted from 1."""
 
     number: int
@@ -34,7 +34,7 @@ class Instalment(msgspec.Struct, frozen=True, kw_only=True):
     interest_minor: int
 
 
-class Allocation(msgspec.Struct, frozen=True, kw_only=True):
+class Allocation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Where a payment went. `excess_minor` is what the loan did not need: it is owed back."""
 
     fee_minor: int = 0
@@ -43,7 +43,7 @@ class Allocation(msgspec.Struct, frozen=True, kw_only=True):
     excess_minor: int = 0
 
 
-class PartnerShare(msgspec.Struct, frozen=True, kw_only=True):
+class PartnerShare(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A lender's part of a joint loan in basis points; all parts of a loan sum to 10,000."""
 
     partner: str

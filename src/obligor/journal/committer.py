@@ -8,32 +8,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 
-from obligor.events import FieldClass
 from obligor.journal.erasure import Eraser
-from obligor.journal.group import Group, Outcome
+from obligor.journal.group import Group, Outcome, attempts_of, keys_of
 from obligor.journal.known import Committed
 from obligor.journal.logs import Logs
-from obligor.journal.numbering import Numbered
 from obligor.journal.observing import SILENT, Observer
-from obligor.journal.sealing import commitment_keys, fresh_nonces, open_event, seal_answer, seal_parts
-from obligor.journal.store import (
-    AnswerRow,
-    Batch,
-    CheckpointRow,
-    CursorRow,
-    EventRow,
-    Head,
-    Retry,
-    RoleLost,
-    Store,
-    StoreFailed,
-)
-from obligor.journal.types import Command, Registry
-from obligor.journal.vault import NO_KEYS, Ring, Vault
+from obligor.journal.rows import add_rows
+from obligor.journal.sealing import fresh_nonces, open_event
+from obligor.journal.store import Batch, CheckpointRow, IdTaken, Retry, RoleLost, Store, StoreFailed
+from obligor.journal.types import Command, Idempotency, Registry
+from obligor.journal.vault import Vault
 from obligor.journal.view import Cache, TenantGroup
-from obligor.kernel import Clock, Entropy, Event, InvariantBroken, Refusal, Unavailable, sha256_hex
+from obligor.kernel import Clock, Entropy, Event, InvariantBroken, Refusal, Unavailable
 from obligor.kernel.failpoints import reach
-from obligor.proof import commit, entry_bytes, leaf_hash
 
 __all__ = ["Committer"]
 
@@ -222,24 +209,33 @@ class Committer:
         return commands, None
 
     def _try_group(self, commands: Sequence[Command]) -> tuple[list[Outcome], Group]:
-        """Again, as long as it was only in the way of other transactions."""
-        for _ in range(ATTEMPTS - 1):
+        """Again, when ids are taken, and as long as it was only in the way of other transactions."""
+        left, ask = ATTEMPTS, False
+        while True:
             try:
-                return self._write_group(commands)
+                return self._write_group(commands, ask=ask)
+            except IdTaken:
+                if ask:
+                    raise
+                ask = True
             except Retry as error:
-                self._drop_group()
+                left -= 1
+                if not left:
+                    raise
                 _log.warning("a group is tried again: %s", error)
-        return self._write_group(commands)
+            self._drop_group()
 
-    def _write_group(self, commands: Sequence[Command]) -> tuple[list[Outcome], Group]:
+    def _write_group(self, commands: Sequence[Command], *, ask: bool) -> tuple[list[Outcome], Group]:
         self._resolve()
         if self._eraser.waiting:
             # Before anything else is written or said about whoever it is.
             self._eraser.finish()
         self._observer.begun(len(commands))
+        attempts = attempts_of(commands, self._known)
+        self._store.expect(keys_of(commands, attempts))
         self._store.begin({command.tenant for command in commands})
         reach("group.begun")
-        outcomes, group = self._fold(commands)
+        outcomes, group = self._fold(commands, attempts, ask=ask)
         self._observer.folded()
         reach("group.folded")
         if group.empty:
@@ -257,13 +253,24 @@ class Committer:
             self._unstored = []
         return outcomes, group
 
-    def _fold(self, commands: Sequence[Command]) -> tuple[list[Outcome], Group]:
-        """Fold as many commands as make a group; again, when an id they chose is taken."""
+    def _add(self, group: TenantGroup, batch: Batch) -> None:
+        add_rows(group, batch, self._vault, self._logs.tree(group.tenant), self._nonces)
+
+    def _fold(
+        self, commands: Sequence[Command], attempts: Sequence[Idempotency | None], *, ask: bool
+    ) -> tuple[list[Outcome], Group]:
+        """Fold as many commands as make a group.
+
+        With `ask`, the store is asked for ids that are taken, and when there are any, all is folded again.
+        Nearly no group has one, and the store refuses to write it: then is soon enough to ask.
+        """
         now = self._clock.now()
         taken: set[tuple[str, str]] = set()
         while True:
             group = Group(self._known, self._registry, self._cache, now, taken=taken)
-            outcomes = group.run(commands)
+            outcomes = group.run(commands, attempts)
+            if not ask:
+                return outcomes, group
             more = {
                 (each.tenant, found)
                 for each in group.tenants.values()
@@ -316,60 +323,3 @@ class Committer:
         except BaseException:
             self._store.rollback()
             raise
-
-    # ---- rows
-
-    def _add(self, group: TenantGroup, batch: Batch) -> None:
-        tenant = group.tenant
-        rings = self._rings(group)
-        tree = self._logs.tree(tenant)
-        if tree.size != group.first:
-            raise InvariantBroken(f"the log of {tenant} has {tree.size} leaves for {group.first} events")
-        for numbered in group.accepted:
-            row = self._event_row(numbered, rings)
-            tree.append(row.leaf)
-            batch.events.append(row)
-            subjects = dict.fromkeys(numbered.event.subjects)
-            batch.subjects += [(tenant, subject, row.known_seq) for subject in subjects]
-        if group.accepted:
-            batch.tiles += tree.take_tiles()
-            batch.heads.append(Head(tenant, tree.size, tree.root()))
-        batch.lookups += group.finds.values()
-        batch.answers += [self._answer_row(row, rings) for row in group.answers.values()]
-        batch.cursors += [CursorRow(tenant, *cursor) for cursor in group.cursors.items()]
-        batch.statements += group.statements.values()
-
-    def _rings(self, group: TenantGroup) -> dict[str, Ring]:
-        """The keys of everybody something is sealed for; new ones are durable on return."""
-        persons = {numbered.event.subjects[0] for numbered in group.accepted if numbered.event.subjects}
-        persons.update(row.person for row in group.answers.values() if row.person is not None)
-        ordered = sorted(persons)
-        self._vault.ensure(group.tenant, ordered)
-        reach("keys.made")
-        return {person: self._vault.ring(group.tenant, person) for person in ordered}
-
-    def _event_row(self, numbered: Numbered, rings: dict[str, Ring]) -> EventRow:
-        event = numbered.event
-        ring = rings[event.subjects[0]] if event.subjects else NO_KEYS
-        sealed = seal_parts(numbered.plain, numbered.dropped, ring.keys, numbered.envelope, self._nonces)
-        body_root = commit(numbered.parts, commitment_keys(numbered.parts, ring, event.id))
-        leaf = leaf_hash(entry_bytes(numbered.envelope, body_root, bytes.fromhex(sha256_hex(sealed))))
-        return EventRow(
-            event.tenant,
-            event.known_seq,
-            event.id,
-            event.stream,
-            event.stream_version,
-            event.type,
-            numbered.envelope,
-            sealed,
-            body_root,
-            leaf,
-        )
-
-    def _answer_row(self, row: AnswerRow, rings: dict[str, Ring]) -> AnswerRow:
-        if row.person is None or row.answer is None:
-            return row
-        key = rings[row.person].keys.get(FieldClass.CONDUCT)
-        sealed = seal_answer(row.answer, key, row.tenant, row.key, self._nonces) if key else None
-        return row._replace(answer=sealed)

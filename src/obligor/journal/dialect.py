@@ -32,8 +32,10 @@ _TYPES = {"INTEGER": "BIGINT", "TEXT": 'TEXT COLLATE "C"', "BLOB": "BYTEA", "REA
 
 
 @lru_cache(maxsize=2_048)
-def postgres_sql(sql: str) -> tuple[str, tuple[str, ...]]:
+def postgres_sql(sql: str, mark: str = "$") -> tuple[str, tuple[str, ...]]:
     """A statement with `$1`, `$2` … for its `?` or `:name`, and the names in the order of their numbers.
+
+    Another `mark` stands before the numbers instead.
 
     Raises:
         WrongStatement: it mixes both kinds.
@@ -47,8 +49,8 @@ def postgres_sql(sql: str) -> tuple[str, tuple[str, ...]]:
             return found[0]
         if found["mark"]:
             marks += 1
-            return f"${marks}"
-        return f"${names.setdefault(found['name'], len(names) + 1)}"
+            return f"{mark}{marks}"
+        return f"{mark}{names.setdefault(found['name'], len(names) + 1)}"
 
     translated = _TOKEN.sub(replace, sql)
     if marks and names:

@@ -10,15 +10,46 @@ from obligor.events import FieldClass, PersonErased
 from obligor.journal.numbering import Numbered, Place, number
 from obligor.journal.store import AnswerRow, ErasureRow, LookupRow, StoreFailed
 from obligor.journal.types import Accepted, Answer, Command, Idempotency, Registry, Statement
-from obligor.journal.view import Cache, CommandView, Known, Slot, TenantGroup
-from obligor.kernel import Conflict, Draft, Event, InvalidInput, InvariantBroken, KeyReused, encode
+from obligor.journal.view import ERASED_ANSWER, Cache, CommandView, Known, Slot, TenantGroup
+from obligor.kernel import Conflict, Draft, Event, Gone, InvalidInput, InvariantBroken, KeyReused, encode
 
-__all__ = ["ERASABLE", "Group", "Outcome"]
+__all__ = ["ERASABLE", "Group", "Outcome", "attempts_of", "keys_of"]
 
 Outcome = Answer | Exception
 
 # What may be erased while a loan lives; amounts, dates and pseudonyms stay for their legal term.
 ERASABLE = (FieldClass.CONDUCT, FieldClass.IDENTITY)
+_NOTHING: frozenset[FieldClass] = frozenset()
+
+
+def attempts_of(commands: Sequence[Command], known: Known) -> list[Idempotency | None]:
+    """The attempts of commands as they are stored: senders put what they like into a key.
+
+    Raises:
+        StoreFailed: the key they are hidden with could not be read.
+    """
+    texts: dict[str, list[tuple[str, str]]] = {}
+    for command in commands:
+        if (sent := command.idempotency) is not None:
+            texts.setdefault(command.tenant, []).extend(
+                [("idempotency key", sent.key), ("idempotent body", f"{sent.key}\n{sent.body_sha256}")]
+            )
+    hidden = {tenant: iter(known.hidden(tenant, each)) for tenant, each in texts.items()}
+    return [
+        None
+        if command.idempotency is None
+        else Idempotency(next(hidden[command.tenant]), next(hidden[command.tenant]))
+        for command in commands
+    ]
+
+
+def keys_of(commands: Sequence[Command], attempts: Sequence[Idempotency | None]) -> dict[str, list[str]]:
+    """The idempotency keys of attempts by tenant, without those of whom there are none."""
+    keys: dict[str, list[str]] = {}
+    for command, attempt in zip(commands, attempts, strict=True):
+        if attempt is not None:
+            keys.setdefault(command.tenant, []).append(attempt.key)
+    return keys
 
 
 class Group:
@@ -57,21 +88,26 @@ class Group:
         """Whether there is nothing to write."""
         return not any(group.accepted or group.answers or group.cursors for group in self.tenants.values())
 
-    def run(self, commands: Sequence[Command]) -> list[Outcome]:
+    def run(self, commands: Sequence[Command], attempts: Sequence[Idempotency | None]) -> list[Outcome]:
         """For each command its answer, its refusal, or the exception that is its own fault.
+
+        `attempts` are theirs, see `attempts_of`.
 
         Fewer than there are commands when one of them closes the group.
 
         Raises:
             StoreFailed: what is committed could not be read; the group cannot go on.
         """
-        attempts = [self._hide(command) for command in commands]
         self._recall(commands, attempts)
         outcomes = []
         for command, attempt in zip(commands, attempts, strict=True):
             outcomes.append(self._run(command, attempt))
             if self.closed:
                 break
+        for projection in self._registry.projections:
+            for group in self.tenants.values():
+                if (found := group.statements.get(projection.name)) is not None:
+                    group.statements[projection.name] = projection.gather(found)
         return outcomes
 
     def _run(self, command: Command, attempt: Idempotency | None) -> Outcome:
@@ -100,30 +136,32 @@ class Group:
 
     # ---- the same attempt again
 
-    def _hide(self, command: Command) -> Idempotency | None:
-        """The attempt as it is stored: senders put what they like into a key."""
-        sent = command.idempotency
-        if sent is None:
-            return None
-        hide = self._known.hidden
-        body = hide(command.tenant, "idempotent body", f"{sent.key}\n{sent.body_sha256}")
-        return Idempotency(hide(command.tenant, "idempotency key", sent.key), body)
-
     def _recall(self, commands: Sequence[Command], attempts: Sequence[Idempotency | None]) -> None:
         """Make each tenant's part of the group, and look for the answers to all its attempts at once."""
-        keys: dict[str, list[str]] = {command.tenant: [] for command in commands}
-        for command, attempt in zip(commands, attempts, strict=True):
-            if attempt is not None:
-                keys[command.tenant].append(attempt.key)
-        for tenant, mine in keys.items():
+        for tenant in dict.fromkeys(command.tenant for command in commands):
             self.tenants[tenant] = TenantGroup(tenant, self._known.size(tenant))
-            if mine:
-                self._stored[tenant] = {row.key: row for row in self._known.answers(tenant, mine)}
+        for tenant, keys in keys_of(commands, attempts).items():
+            self._stored[tenant] = {row.key: row for row in self._known.answers(tenant, keys)}
+        self._look_up(commands)
+
+    def _look_up(self, commands: Sequence[Command]) -> None:
+        """Read what commands will look for: a statement for each kind."""
+        wanted: dict[tuple[str, str], dict[str, None]] = {}
+        for command in commands:
+            for kind, key in command.finds:
+                wanted.setdefault((command.tenant, kind), {})[key] = None
+        for (tenant, kind), keys in wanted.items():
+            found = self.tenants[tenant].found
+            found.update(((kind, key), None) for key in keys)
+            found.update(((kind, key), value) for key, value in self._known.find_many(tenant, kind, keys))
 
     def _earlier(self, group: TenantGroup, attempt: Idempotency) -> Answer | None:
         row = group.answers.get(attempt.key)
         if row is not None and row.answer is not None:
             _same_body(row, attempt)
+            if row.person is not None and FieldClass.CONDUCT in self._erased(group, row.person):
+                # As it will be from the next group on: nothing seals it.
+                raise Gone(ERASED_ANSWER)
             return Answer(row.answer, replayed=True)
         row = self._stored[group.tenant].get(attempt.key)
         if row is None:
@@ -161,7 +199,7 @@ class Group:
         if self._is_taken(group, view, draft.id):
             raise Conflict(f"event {draft.id} is already in the journal")
         slot = view.slot(draft.stream)
-        erased = self._known.erased(tenant, draft.subjects[0]) if draft.subjects else frozenset()
+        erased = self._erased(group, draft.subjects[0]) if draft.subjects else _NOTHING
         numbered = number(draft, Place(tenant, view.size, slot.version + 1, self._now, erased))
         event = numbered.event
         _check_erasure(event)
@@ -169,29 +207,31 @@ class Group:
         state = None
         if fold is not None:
             state = fold.apply(slot.state if slot.version else fold.initial(), event)
-        loaded = [
-            (memory, self._cache.memories[tenant, name])
-            for name, memory in self._registry.memories.items()
-            if (tenant, name) in self._cache.memories
-        ]
+        memories, projections = self._registry.followers(event.type)
         view.before = slot.state if slot.version else None
         # From here on the cache runs ahead: should anything fail, memories are dropped.
         view.staged.append(numbered)
         view.staged_slots[event.stream] = Slot(event.stream_version, state)
-        for memory, value in loaded:
-            memory.apply(value, event)
+        for name, memory in memories:
+            if (value := self._cache.memories.get((tenant, name))) is not None:
+                memory.apply(value, event)
         for found in self._registry.lookups(event):
             row = LookupRow(tenant, found.kind, found.key, found.value, found.person)
             view.staged_finds[found.kind, found.key] = row
-        for projection in self._registry.projections:
+        for projection in projections:
             statements.setdefault(projection.name, []).extend(projection.project(event, view))
 
+    def _erased(self, group: TenantGroup, person: str) -> frozenset[FieldClass]:
+        """The classes of a person without a key: none is destroyed while a group is folded."""
+        found = group.erased.get(person)
+        if found is None:
+            found = group.erased[person] = self._known.erased(group.tenant, person)
+        return found
+
     def _is_taken(self, group: TenantGroup, view: CommandView, event_id: str) -> bool:
-        return (
-            event_id in group.ids
-            or any(numbered.event.id == event_id for numbered in view.staged)
-            or (group.tenant, event_id) in self._taken
-        )
+        if event_id in group.ids or (group.tenant, event_id) in self._taken:
+            return True
+        return any(numbered.event.id == event_id for numbered in view.staged)
 
     # ---- nothing below fails
 

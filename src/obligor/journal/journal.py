@@ -100,6 +100,9 @@ class Journal:
         tenants: Iterable[str] | None,
         observer: Observer,
     ) -> None:
+        # Compiled code is loaded, and at the first time made, before anybody waits for it.
+        import obligor.proof.batch  # noqa: F401
+
         store, vault = self._store, self._vault
         self._reader = Reader(rows, vault)
         self._logs = Logs(store, signer)

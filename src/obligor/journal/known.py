@@ -10,6 +10,7 @@ from obligor.journal.sealing import open_answer, open_event
 from obligor.journal.store import AnswerRow, Store
 from obligor.journal.types import Memory
 from obligor.journal.vault import Vault
+from obligor.journal.view import ERASED_ANSWER
 from obligor.kernel import Event, Gone
 
 __all__ = ["Committed"]
@@ -24,9 +25,10 @@ class Committed:
         self._remember = remember
         self.version = store.stream_version
         self.find = store.find
+        self.find_many = store.find_many
         self.answers = store.answers
         self.cursor = store.cursor
-        self.hidden = vault.hidden
+        self.hidden = vault.hidden_each
 
     def size(self, tenant: str) -> int:
         """How many events the tenant has."""
@@ -50,7 +52,7 @@ class Committed:
             key = self._vault.ring(row.tenant, row.person).keys.get(FieldClass.CONDUCT)
             if key is not None:
                 return open_answer(row.answer, key, row.tenant, row.key)
-        raise Gone("the answer was personal, and its subject has been erased")
+        raise Gone(ERASED_ANSWER)
 
     def erased(self, tenant: str, person: str) -> frozenset[FieldClass]:
         """The classes of a person whose keys were destroyed."""

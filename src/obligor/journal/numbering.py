@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from obligor.events import FieldClass, Parts, split
+from obligor.events import FieldClass, split
 from obligor.journal.sealing import decode_envelope, encode_envelope, event_of
-from obligor.kernel import Draft, Envelope, Event, InvariantBroken, Refusal, encode
+from obligor.kernel import Draft, Envelope, Event, InvariantBroken, Refusal, encode_each
 
 __all__ = ["Numbered", "Place", "number"]
 
-_JSON = msgspec.json.Decoder().decode
+_NONE: frozenset[FieldClass] = frozenset()
+_NO_NAMES: frozenset[str] = frozenset()
 
 
 class Place(NamedTuple):
@@ -27,11 +28,10 @@ class Place(NamedTuple):
 
 
 class Numbered(NamedTuple):
-    """An event with what is to be kept of it: canonical bytes by class, before they are sealed."""
+    """An event with what is to be kept of it: canonical bytes by class, in the order of their names."""
 
     event: Event
     envelope: bytes
-    parts: Parts
     plain: dict[FieldClass, bytes]
     dropped: frozenset[FieldClass]
 
@@ -70,14 +70,17 @@ def number(draft: Draft, place: Place) -> Numbered:
     written = split(body)
     if not draft.subjects and any(kind is not FieldClass.OPEN for kind in written):
         raise InvariantBroken(f"{body.TYPE} says something about a person and names no subject")
-    dropped = place.erased.intersection(written)
-    plain = {kind: encode(fields) for kind, fields in written.items() if kind not in dropped}
-    parts: Parts = {kind: _JSON(data) for kind, data in plain.items()}
+    dropped, erased = _NONE, _NO_NAMES
+    if place.erased:
+        dropped = place.erased.intersection(written)
+        erased = frozenset(kind.value for kind in dropped)
+        written = {kind: fields for kind, fields in written.items() if kind not in dropped}
+    plain = dict(zip(written, encode_each([*written.values()]), strict=True))
     try:
-        event = event_of(decode_envelope(envelope), parts, frozenset(kind.value for kind in dropped))
+        event = event_of(decode_envelope(envelope), plain, erased)
     except (msgspec.MsgspecError, Refusal) as error:
         raise InvariantBroken(f"a draft of {body.TYPE} does not fit its own declaration: {error}") from None
-    return Numbered(event, envelope, parts, plain, dropped)
+    return Numbered(event, envelope, plain, dropped)
 
 
 def _utc(draft: Draft, at: datetime) -> datetime:

@@ -19,6 +19,7 @@ __all__ = ["Texts", "columns", "register"]
 _HEADER = struct.Struct("!iiIii").pack
 _LENGTH = struct.Struct("!i").pack
 _INTEGER = struct.Struct("!iq").pack
+_FLOAT = struct.Struct("!id").pack
 _NULL = _LENGTH(-1)
 
 
@@ -68,19 +69,36 @@ class Bytes(_Array):
 
 
 class Integers(_Array):
-    """bigint[], without nulls."""
+    """bigint[]."""
 
     __slots__ = ()
     element, array = 20, 1016
 
-    def __init__(self, values: Sequence[int]) -> None:
-        super().__init__([_INTEGER(8, value) for value in values], len(values), nulls=False)
+    def __init__(self, values: Sequence[int | None]) -> None:
+        nulls = None in values
+        if nulls:
+            parts = [_NULL if value is None else _INTEGER(8, value) for value in values]
+        else:
+            parts = [_INTEGER(8, value) for value in values]
+        super().__init__(parts, len(values), nulls)
 
 
-ARRAYS: dict[str, type[Texts | Bytes | Integers]] = {
+class Floats(_Array):
+    """double precision[]."""
+
+    __slots__ = ()
+    element, array = 701, 1022
+
+    def __init__(self, values: Sequence[float | None]) -> None:
+        parts = [_NULL if value is None else _FLOAT(8, value) for value in values]
+        super().__init__(parts, len(values), None in values)
+
+
+ARRAYS: dict[str, type[Texts | Bytes | Integers | Floats]] = {
     "text": Texts,
     "bytea": Bytes,
     "int8": Integers,
+    "float8": Floats,
 }
 
 
@@ -98,7 +116,7 @@ def register(connection: Connection[Any]) -> None:
         connection.adapters.register_dumper(kind, dumper)
 
 
-def columns(kinds: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Texts | Bytes | Integers]:
+def columns(kinds: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Texts | Bytes | Integers | Floats]:
     """The columns of rows, each as an array of its kind."""
     values: Iterable[Sequence[Any]] = zip(*rows, strict=True) if rows else [()] * len(kinds)
     return [ARRAYS[kind](each) for kind, each in zip(kinds, values, strict=True)]

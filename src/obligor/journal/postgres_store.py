@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Any
@@ -17,6 +17,7 @@ from obligor.journal.postgres import OUR_FAULT, Connection, failing, fetch
 from obligor.journal.postgres_arrays import Texts
 from obligor.journal.postgres_lease import Leases
 from obligor.journal.postgres_purge import vacuum
+from obligor.journal.postgres_runs import Runs
 from obligor.journal.postgres_shadow import Shadow
 from obligor.journal.postgres_write import write_rows, write_statements
 from obligor.journal.schema import GROUPS_LOCK
@@ -28,6 +29,7 @@ from obligor.journal.store import (
     ErasureRow,
     EventRow,
     Head,
+    IdTaken,
     RoleLost,
     StoreFailed,
     WrongStatement,
@@ -41,6 +43,8 @@ __all__ = ["PostgresStore"]
 PERSONAL = ("lookup", "idempotency")
 # Nobody has to wait for a sync of what has written nothing.
 _NOTHING_DONE = "SET LOCAL synchronous_commit = off; COMMIT"
+# So many idempotency keys are looked for with the statement that begins a transaction.
+KEYS_AT_ONCE = 512
 _OPEN = (pq.TransactionStatus.INTRANS, pq.TransactionStatus.INERROR)
 
 
@@ -56,6 +60,15 @@ def _beginning(tenants: tuple[str, ...], alone: bool) -> str:
     )
 
 
+def _wanted(keys: Mapping[str, Sequence[str]]) -> str:
+    """The stored answers under these keys, which are hexadecimal."""
+    conditions = [
+        f"(tenant = {sql.quote(tenant)} AND key = ANY ('{{{','.join(each)}}}'))"
+        for tenant, each in keys.items()
+    ]
+    return f"{q.EVERY_ANSWER} WHERE {' OR '.join(conditions)}"
+
+
 class PostgresStore:
     """Implements `Store`. One thread uses it at a time; the leases are renewed by one of their own."""
 
@@ -64,8 +77,11 @@ class PostgresStore:
         self._connect = connect
         self._leases = leases
         self._connection: Connection | None = connection
+        self._runs = Runs(connection)
         self._shadow: Shadow | None = None
         self._heads: dict[str, Head] = {}
+        self._expected: Mapping[str, Sequence[str]] = {}
+        self._answers: dict[str, dict[str, AnswerRow | None]] = {}
         self._wrote = False
 
     # ---- the role
@@ -88,6 +104,10 @@ class PostgresStore:
 
     # ---- transactions
 
+    def expect(self, keys: Mapping[str, Sequence[str]]) -> None:
+        """They are looked for in the round trip that begins the transaction, unless there are very many."""
+        self._expected = keys if sum(map(len, keys.values())) <= KEYS_AT_ONCE else {}
+
     def begin(self, tenants: Iterable[str] | None = None) -> None:
         """Locks the tenants' fencing tokens, so that what is read stays true until the end."""
         self.take(tenants or ())
@@ -109,13 +129,22 @@ class PostgresStore:
         connection = self._connected()
         wanted = self._leases.tenants if tenants is None else sorted(tenants)
         # One round trip. Each statement sees what is committed when it begins: heads, once tokens are ours.
-        cursor = connection.execute(_beginning(tuple(wanted), tenants is None), prepare=False)
+        beginning = _beginning(tuple(wanted), tenants is None)
+        expected = self._expected
+        if expected:
+            beginning = f"{beginning}; {_wanted(expected)}"
+        cursor = connection.execute(beginning, prepare=False)
         found = []
         while cursor.nextset():
             found.append(cursor.fetchall() if cursor.description else [])
         if tenants is None:
             self._shadow = Shadow(connection)
             self._wrote = True
+        if expected:
+            self._answers = {tenant: dict.fromkeys(keys) for tenant, keys in expected.items()}
+            for row in found.pop():
+                self._answers[row[0]][row[1]] = AnswerRow(*row)
+            self._expected = {}
         self._leases.check_tokens(wanted, dict(found[-2]))
         self._heads = {row[0]: Head(*row) for row in found[-1]}
 
@@ -125,16 +154,17 @@ class PostgresStore:
         if self._shadow is not None:
             self._shadow.reveal()
             self._shadow = None
-        self._heads = {}
+        self._heads, self._answers = {}, {}
         done = self._connected().execute("COMMIT", prepare=False)
         if done.statusmessage != "COMMIT":
+            self._runs.forget()
             raise StoreFailed(f"PostgreSQL answered a commit with {done.statusmessage}")
 
     @fetch
     def rollback(self) -> None:
         """A connection that is in the middle of something, or broken, is let go of."""
         self._shadow = None
-        self._heads = {}
+        self._heads, self._answers = {}, {}
         connection = self._connection
         if connection is None:
             return
@@ -142,6 +172,7 @@ class PostgresStore:
         if status in _OPEN:
             try:
                 if self._wrote or status is pq.TransactionStatus.INERROR:
+                    self._runs.forget()
                     connection.execute("ROLLBACK")
                 else:
                     # After a ROLLBACK psycopg prepares every statement anew.
@@ -155,6 +186,7 @@ class PostgresStore:
         """Write a group's rows in one round trip, and in another what its projections write.
 
         Raises:
+            IdTaken: an event's id is taken.
             WrongStatement: one of a projection's, or a value that PostgreSQL cannot hold.
             StoreFailed: anything else.
         """
@@ -168,14 +200,18 @@ class PostgresStore:
         Raises:
             WrongStatement: PostgreSQL does not accept one.
         """
-        self._apply(lambda connection: write_statements(connection, statements))
+        self._apply(lambda connection: write_statements(connection, self._runs, statements))
 
     def _apply(self, work: Callable[[Connection], None]) -> None:
         self._wrote = True
+        self._answers = {}
         try:
             work(self._connected())
         except OUR_FAULT as error:
-            raise WrongStatement(f"a statement fails: {type(error).__name__} {error.sqlstate}") from error
+            said = f"a statement fails: {type(error).__name__} {error.sqlstate}"
+            if error.diag.constraint_name == "event_id":
+                raise IdTaken(said) from error
+            raise WrongStatement(said) from error
         except psycopg.Error as error:
             raise failing(error) from error
 
@@ -214,9 +250,16 @@ class PostgresStore:
         value: str | None = self._value(q.FIND, (tenant, kind, key))
         return value
 
-    def answers(self, tenant: str, keys: Iterable[str]) -> list[AnswerRow]:
+    def find_many(self, tenant: str, kind: str, keys: Iterable[str]) -> list[tuple[str, str]]:
         """One statement for all."""
-        return [AnswerRow(*row) for row in self._all(q.PG_ANSWERS, (tenant, Texts([*keys])))]
+        return [(key, value) for key, value in self._all(q.PG_FIND_MANY, (tenant, kind, Texts([*keys])))]
+
+    def answers(self, tenant: str, keys: Iterable[str]) -> list[AnswerRow]:
+        """Those that were expected; one statement for all others."""
+        wanted, known = [*keys], self._answers.get(tenant)
+        if known is not None and all(key in known for key in wanted):
+            return [row for key in wanted if (row := known[key]) is not None]
+        return [AnswerRow(*row) for row in self._all(q.PG_ANSWERS, (tenant, Texts(wanted)))]
 
     def cursor(self, tenant: str, name: str) -> int | None:
         """A processor's cursor."""
@@ -316,7 +359,7 @@ class PostgresStore:
             self._connection = None
             connection = self._connect()
             self._leases.cut_off(connection)
-            self._connection = connection
+            self._connection, self._runs = connection, Runs(connection)
         return self._connection
 
     def _drop(self) -> None:

@@ -10,6 +10,7 @@ from obligor.journal import queries as q
 from obligor.journal.dialect import postgres_sql
 from obligor.journal.postgres import Connection
 from obligor.journal.postgres_arrays import columns
+from obligor.journal.postgres_runs import Runs
 from obligor.journal.store import Batch
 from obligor.journal.types import Statement
 
@@ -94,14 +95,15 @@ def write_rows(connection: Connection, batch: Batch) -> None:
             connection.execute(postgres_sql(purge)[0], erasure[:2])
 
 
-def write_statements(connection: Connection, statements: Iterable[Statement]) -> None:
-    """Run a projection's statements in order.
+def write_statements(connection: Connection, runs: Runs, statements: Iterable[Statement]) -> None:
+    """Run a projection's statements in order: equal ones that follow each other in one round trip.
 
     Raises:
         psycopg.Error: one of them is wrong, or could not be run.
     """
     # Whoever makes the statements may read meanwhile: they are made before anything is sent.
-    work = [(postgres_sql(sql)[0], rows) for sql, rows in paging.runs(statements)]
+    found = [*paging.runs(statements)]
+    work = [runs.whole(sql, rows) or (postgres_sql(sql)[0], rows) for sql, rows in found]
     if not work:
         return
     with connection.pipeline():

@@ -22,7 +22,7 @@ __all__ = ["LOOKUPS", "Projector", "projection_digest"]
 # The name under which the lookups and the index of subjects are rebuilt.
 LOOKUPS = "lookup"
 # How many events' statements a rebuild keeps before it runs them together.
-EVENTS_AT_ONCE = 200
+EVENTS_AT_ONCE = 1_000
 
 
 class Projector:
@@ -107,18 +107,18 @@ class Projector:
                 if LOOKUPS in names:
                     finds.add(event)
                 if event.known_seq % EVENTS_AT_ONCE == 0:
-                    self._flush(pending)
+                    self._flush(chosen, pending)
                     finds.flush()
                     seen(event.known_seq, head.size)
-            self._flush(pending)
+            self._flush(chosen, pending)
             finds.flush()
             seen(head.size, head.size)
         reach("projections.filled")
 
-    def _flush(self, pending: dict[str, list[Statement]]) -> None:
-        for statements in pending.values():
-            self._store.run(statements)
-            statements.clear()
+    def _flush(self, chosen: list[Projection], pending: dict[str, list[Statement]]) -> None:
+        for each in chosen:
+            self._store.run(each.gather(pending[each.name]))
+            pending[each.name] = []
 
 
 class _Finds:

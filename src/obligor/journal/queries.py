@@ -63,6 +63,10 @@ DELETE_PROJECTION = "DELETE FROM projection WHERE name = ?"
 
 TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name"
 TAKEN = "SELECT value FROM json_each(?) CROSS JOIN event ON event.tenant = ? AND event.id = value"
+FIND_MANY = (
+    "SELECT DISTINCT lookup.key, lookup.value FROM json_each(?) AS wanted CROSS JOIN lookup "
+    "ON lookup.tenant = ? AND lookup.kind = ? AND lookup.key = wanted.value"
+)
 ANSWERS = (
     "SELECT DISTINCT i.tenant, i.key, i.body, i.person, i.answer "
     "FROM json_each(?) AS wanted CROSS JOIN idempotency AS i ON i.tenant = ? AND i.key = wanted.value"
@@ -71,9 +75,9 @@ ANSWERS = (
 # ---- PostgreSQL: many values come as an array
 
 PG_TAKEN = "SELECT id FROM event WHERE tenant = ? AND id = ANY(?::text[])"
-PG_ANSWERS = (
-    "SELECT tenant, key, body, person, answer FROM idempotency WHERE tenant = ? AND key = ANY(?::text[])"
-)
+PG_FIND_MANY = "SELECT key, value FROM lookup WHERE tenant = ? AND kind = ? AND key = ANY(?::text[])"
+EVERY_ANSWER = "SELECT tenant, key, body, person, answer FROM idempotency"
+PG_ANSWERS = f"{EVERY_ANSWER} WHERE tenant = ? AND key = ANY(?::text[])"
 
 
 def select_events(

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from obligor.events import Parts
 from obligor.journal import queries as q
 from obligor.journal.backend import Backend
@@ -118,12 +120,26 @@ class Reader:
         """
         return _entry(self._place(tenant, known_seq))
 
-    def entries(self, tenant: str, start: int = 0, stop: int | None = None) -> Iterator[StoredEntry]:
-        """What the log says of events with start <= known_seq < stop, in order."""
+    def entries(
+        self,
+        tenant: str,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        misfiled: list[tuple[int, str]] | None = None,
+    ) -> Iterator[StoredEntry]:
+        """What the log says of events with start <= known_seq < stop, in order.
+
+        Events whose columns contradict their own envelope, which is what the log commits to, are put into
+        `misfiled`: which, and how. An envelope is read once its entry was taken, so that who takes it sees
+        first whether it is the one committed to.
+        """
         last = self.size(tenant) if stop is None else stop
         sql, values = q.select_events(tenant)
         for row in self._pages(sql, values, start - 1, last):
             yield _entry(row)
+            if misfiled is not None and (how := _contradiction(row)):
+                misfiled.append((row.known_seq, how))
 
     def unsealed(self, tenant: str, entry: StoredEntry) -> Unsealed | None:
         """A body's parts and salt keys, as the audit recomputes its commitment; None where a part was erased.
@@ -150,16 +166,11 @@ class Reader:
 
     def misfiled(self, tenant: str) -> tuple[int, str] | None:
         """The first event whose columns contradict its own envelope, which is what the log commits to."""
-        sql, values = q.select_events(tenant)
-        for row in self._pages(sql, values, -1, self.size(tenant)):
-            envelope = decode_envelope(row.envelope)
-            for column in ("known_seq", "id", "stream", "stream_version", "type"):
-                if getattr(row, column) != getattr(envelope, column):
-                    return (
-                        row.known_seq,
-                        f"column {column} of entry {row.known_seq} is not its envelope's",
-                    )
-        return None
+        found: list[tuple[int, str]] = []
+        for _ in self.entries(tenant, misfiled=found):
+            if found:
+                break
+        return found[0] if found else None
 
     def checkpoints(self, tenant: str, *, last: int | None = None) -> list[str]:
         """The signed checkpoints that are kept, or the last ones, from the smallest size to the largest.
@@ -253,3 +264,32 @@ def open_reader(backend: Backend, vault: Vault | None = None) -> Reader:
 
 def _entry(row: EventRow) -> StoredEntry:
     return StoredEntry(row.known_seq, row.envelope, row.body_root, row.sealed, row.leaf)
+
+
+class _Filed(msgspec.Struct, frozen=True, gc=False):
+    """What an envelope says of the columns that it stands beside."""
+
+    known_seq: int
+    id: str
+    stream: str
+    stream_version: int
+    type: str
+
+
+_read_filed = msgspec.json.Decoder(_Filed).decode
+
+
+def _contradiction(row: EventRow) -> str | None:
+    """How a row's columns contradict its envelope."""
+    try:
+        filed = _read_filed(row.envelope)
+    except msgspec.MsgspecError:
+        return f"the envelope of entry {row.known_seq} is none"
+    columns = (row.known_seq, row.id, row.stream, row.stream_version, row.type)
+    told = (filed.known_seq, filed.id, filed.stream, filed.stream_version, filed.type)
+    if columns == told:
+        return None
+    for name, column, said in zip(_Filed.__struct_fields__, columns, told, strict=True):
+        if column != said:
+            return f"column {name} of entry {row.known_seq} is not its envelope's"
+    return None

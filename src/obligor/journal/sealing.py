@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 from cryptography.exceptions import InvalidTag
 
-from obligor.events import FieldClass, Parts, join
+from obligor.events import FieldClass, Parts, read
 from obligor.journal.keys import NONCE_BYTES
 from obligor.journal.store import EventRow
 from obligor.journal.vault import NO_KEYS, ClassKey, Ring, Vault
@@ -27,11 +27,13 @@ __all__ = [
     "open_answer",
     "open_event",
     "open_parts",
+    "open_texts",
     "seal_answer",
     "seal_parts",
 ]
 
 NONCES_AT_ONCE = 256
+_NONE: frozenset[str] = frozenset()
 
 _PACK = msgspec.msgpack.Encoder().encode
 _UNPACK = msgspec.msgpack.Decoder(dict[str, bytes]).decode
@@ -39,6 +41,10 @@ _JSON = msgspec.json.Decoder().decode
 _WRITE = msgspec.json.Encoder(order="sorted").encode
 _ENVELOPE = msgspec.json.Decoder(Envelope).decode
 _CLASSES = {kind.value: kind for kind in sorted(FieldClass)}
+# What a sealed part is bound to: the envelope, and this after it.
+_BOUND = {kind: f"\n{kind.value}".encode() for kind in FieldClass}
+# An enumeration's `value` is looked up by a call.
+_NAMES = {kind: kind.value for kind in FieldClass}
 
 
 def encode_envelope(envelope: Envelope) -> bytes:
@@ -58,10 +64,27 @@ def decode_envelope(data: bytes) -> Envelope:
         raise Corrupted(f"a stored envelope cannot be read: {error}") from None
 
 
-def event_of(envelope: Envelope, parts: Parts, erased: frozenset[str]) -> Event:
-    """An event from its envelope and what can be read of its body."""
-    body = join(envelope.type, envelope.schema, parts)
-    return Event(**msgspec.structs.asdict(envelope), body=body, erased=erased)
+def event_of(envelope: Envelope, texts: Mapping[FieldClass, bytes], erased: frozenset[str]) -> Event:
+    """An event from its envelope and the canonical JSON of what can be read of its body."""
+    return Event(
+        id=envelope.id,
+        tenant=envelope.tenant,
+        stream=envelope.stream,
+        stream_version=envelope.stream_version,
+        subjects=envelope.subjects,
+        type=envelope.type,
+        schema=envelope.schema,
+        at=envelope.at,
+        recorded_at=envelope.recorded_at,
+        known_seq=envelope.known_seq,
+        source=envelope.source,
+        source_ref=envelope.source_ref,
+        actor=envelope.actor,
+        cause=envelope.cause,
+        replaces=envelope.replaces,
+        body=read(envelope.type, envelope.schema, texts),
+        erased=erased,
+    )
 
 
 def fresh_nonces(entropy: Entropy) -> Iterator[bytes]:
@@ -80,19 +103,21 @@ def seal_parts(
 ) -> bytes:
     """Seal each class with its key, bound to the whole envelope and the class.
 
+    `plain` is in the order of the classes' names.
+
     Raises:
         KeyError: a class that is to be sealed has no key.
     """
     sealed: dict[str, bytes] = {}
-    for name, kind in _CLASSES.items():
+    for kind in sorted({*plain, *dropped}) if dropped else plain:
         if kind in dropped:
-            sealed[name] = b""
-        elif kind in plain:
-            data = plain[kind]
-            if kind is not FieldClass.OPEN:
-                nonce = next(nonces)
-                data = nonce + keys[kind].aead.encrypt(nonce, data, b"%b\n%b" % (envelope, name.encode()))
-            sealed[name] = data
+            sealed[_NAMES[kind]] = b""
+        elif kind is FieldClass.OPEN:
+            sealed[_NAMES[kind]] = plain[kind]
+        else:
+            nonce = next(nonces)
+            bound = envelope + _BOUND[kind]
+            sealed[_NAMES[kind]] = nonce + keys[kind].aead.encrypt(nonce, plain[kind], bound)
     return _PACK(sealed)
 
 
@@ -100,25 +125,40 @@ def open_parts(row: EventRow, ring: Ring) -> tuple[Parts, frozenset[str]]:
     """What can still be read of an event, and the classes that cannot.
 
     Raises:
+        Corrupted: as for `open_texts`; also where what was sealed is no JSON.
+    """
+    texts, erased = open_texts(row, ring)
+    try:
+        return {kind: _JSON(text) for kind, text in texts.items()}, erased
+    except (ValueError, msgspec.MsgspecError):
+        raise _closed(row) from None
+
+
+def open_texts(row: EventRow, ring: Ring) -> tuple[dict[FieldClass, bytes], frozenset[str]]:
+    """The canonical JSON of what can still be read of an event, by class, and the classes that cannot.
+
+    Raises:
         Corrupted: the bytes were changed or moved to another event, or the vault never had their key.
     """
-    parts: Parts = {}
+    texts: dict[FieldClass, bytes] = {}
     erased = []
     try:
         for name, data in _UNPACK(row.sealed).items():
             kind = _CLASSES[name]
             if kind is FieldClass.OPEN:
-                parts[kind] = _JSON(data)
+                texts[kind] = data
             elif not data or kind in ring.erased:
                 erased.append(name)
             else:
-                bound = b"%b\n%b" % (row.envelope, name.encode())
-                parts[kind] = _JSON(
-                    ring.keys[kind].aead.decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], bound)
-                )
+                bound = row.envelope + _BOUND[kind]
+                texts[kind] = ring.keys[kind].aead.decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], bound)
     except (InvalidTag, KeyError, ValueError, msgspec.MsgspecError):
-        raise Corrupted(f"the body of event {row.known_seq} of {row.tenant} does not open") from None
-    return parts, frozenset(erased)
+        raise _closed(row) from None
+    return texts, frozenset(erased) if erased else _NONE
+
+
+def _closed(row: EventRow) -> Corrupted:
+    return Corrupted(f"the body of event {row.known_seq} of {row.tenant} does not open")
 
 
 def open_event(row: EventRow, vault: Vault) -> Event:
@@ -130,8 +170,8 @@ def open_event(row: EventRow, vault: Vault) -> Event:
     """
     envelope = decode_envelope(row.envelope)
     ring = vault.ring(row.tenant, envelope.subjects[0]) if envelope.subjects else NO_KEYS
-    parts, erased = open_parts(row, ring)
-    return event_of(envelope, parts, erased)
+    texts, erased = open_texts(row, ring)
+    return event_of(envelope, texts, erased)
 
 
 def seal_answer(data: bytes, key: ClassKey, tenant: str, name: str, nonces: Iterator[bytes]) -> bytes:
@@ -157,6 +197,6 @@ def commitment_keys(kinds: Iterable[FieldClass], ring: Ring, event_id: str) -> d
     return {
         kind: salts_key(OPEN_KEY, event_id)
         if kind is FieldClass.OPEN
-        else ring.keys[kind].salts_key(event_id)
+        else salts_key(ring.keys[kind].salting, event_id)
         for kind in kinds
     }

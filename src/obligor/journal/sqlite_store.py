@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from obligor.journal.store import (
     ErasureRow,
     EventRow,
     Head,
+    IdTaken,
     StoreFailed,
     WrongStatement,
 )
@@ -100,6 +101,9 @@ class SqliteStore:
 
     # ---- transactions
 
+    def expect(self, keys: Mapping[str, Sequence[str]]) -> None:
+        """Nothing is far away here."""
+
     @fetch
     def begin(self, tenants: Iterable[str] | None = None) -> None:  # noqa: ARG002  the file has one lock
         """Takes the write lock at once, so that what is read stays true until the end."""
@@ -121,12 +125,18 @@ class SqliteStore:
         """Write a group's rows.
 
         Raises:
+            IdTaken: an event's id is taken.
             WrongStatement: one of a projection's.
             StoreFailed: anything else.
         """
         many = self._connection.executemany
+        try:
+            many(q.INSERT_EVENT, batch.events)
+        except apsw.ConstraintError as error:
+            if "event.id" in str(error):
+                raise IdTaken(str(error)) from error
+            raise
         for sql, rows in (
-            (q.INSERT_EVENT, batch.events),
             (q.INSERT_SUBJECT, batch.subjects),
             (q.UPSERT_LOOKUP, batch.lookups),
             (q.INSERT_ANSWER, batch.answers),
@@ -194,6 +204,11 @@ class SqliteStore:
         """The value of a lookup."""
         value: str | None = self._value(q.FIND, (tenant, kind, key))
         return value
+
+    @fetch
+    def find_many(self, tenant: str, kind: str, keys: Iterable[str]) -> list[tuple[str, str]]:
+        """One statement for all."""
+        return list(self._execute(q.FIND_MANY, (json.dumps([*keys]), tenant, kind)))
 
     @fetch
     def answers(self, tenant: str, keys: Iterable[str]) -> list[AnswerRow]:

@@ -22,6 +22,7 @@ __all__ = [
     "ErasureRow",
     "EventRow",
     "Head",
+    "IdTaken",
     "LookupRow",
     "Retry",
     "RoleLost",
@@ -40,6 +41,10 @@ class StoreFailed(Unavailable):
 
 class Retry(StoreFailed):
     """Concurrent transactions were in each other's way: the same again may succeed. Nothing was half done."""
+
+
+class IdTaken(StoreFailed):
+    """An event has the id of another; see `taken`. The transaction has to be rolled back."""
 
 
 class RoleLost(Unavailable):
@@ -207,6 +212,10 @@ class Store(Protocol):
         """Whether at this moment no other process can be the tenant's writer; from any thread."""
         ...
 
+    def expect(self, keys: Mapping[str, Sequence[str]]) -> None:
+        """By tenant, the idempotency keys whose `answers` the next transaction will ask for."""
+        ...
+
     def begin(self, tenants: Iterable[str] | None = None) -> None:
         """Start a transaction that writes the logs of these tenants, which were taken.
 
@@ -226,7 +235,11 @@ class Store(Protocol):
         ...
 
     def write(self, batch: Batch) -> None:
-        """Write a group's rows; erasures take out the person's lookups and stored answers."""
+        """Write a group's rows; erasures take out the person's lookups and stored answers.
+
+        Raises:
+            IdTaken: an event's id is taken.
+        """
         ...
 
     def head(self, tenant: str) -> Head | None:
@@ -255,6 +268,10 @@ class Store(Protocol):
 
     def find(self, tenant: str, kind: str, key: str) -> str | None:
         """The value under (kind, key)."""
+        ...
+
+    def find_many(self, tenant: str, kind: str, keys: Iterable[str]) -> list[tuple[str, str]]:
+        """The (key, value) of those of a kind that there are."""
         ...
 
     def answers(self, tenant: str, keys: Iterable[str]) -> list[AnswerRow]:

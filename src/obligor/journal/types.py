@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -96,6 +96,13 @@ class View(States, Protocol):
         """What was last looked up under (kind, key), or None."""
         ...
 
+    def fresh(self, stream: str) -> None:
+        """Take it that a stream has no events yet, since its name holds an id that was made just now.
+
+        Nobody looks for them then. Should there be some, the store refuses the group, and nothing is written.
+        """
+        ...
+
     def events(self, stream: str) -> Iterator[Event]:
         """A stream's events in order, those of earlier commands of the group included."""
         ...
@@ -139,14 +146,17 @@ class Idempotency:
 class Command:
     """Something to be done once, or refused.
 
-    `run` raises a Refusal to refuse. `cursor` is a processor's name and the last `known_seq` it has dealt
-    with, moved in the same transaction; it never moves back. `seal_answer_for` is the person whose conduct
-    key seals the stored answer; an answer without one is stored as it is and must say nothing personal.
+    `run` raises a Refusal to refuse. `finds` are the (kind, key) of look-ups that it will make, as far as
+    they are known beforehand: those of a group are read together. `cursor` is a processor's name and the last
+    `known_seq` it has dealt with, moved in the same transaction; it never moves back. `seal_answer_for` is
+    the person whose conduct key seals the stored answer; an answer without one is stored as it is and must
+    say nothing personal.
     """
 
     tenant: str
     run: Callable[[View], Accepted]
     idempotency: Idempotency | None = None
+    finds: Sequence[tuple[str, str]] = ()
     cursor: tuple[str, int] | None = None
     seal_answer_for: str | None = None
 
@@ -179,13 +189,15 @@ class Memory:
 
     `initial` makes an empty one for a tenant, `apply` takes in one event in place, `forget` takes a person
     out in place, after the person was erased. `load` makes the one for all that is committed, faster than
-    by applying every event; without it, every event is applied.
+    by applying every event; without it, every event is applied. `types` are the types of events that change
+    it, where not all may.
     """
 
     initial: Callable[[str], Any]
     apply: Callable[[Any, Event], None]
     forget: Callable[[Any, str], None] = lambda _memory, _person: None
     load: Callable[[Reader, str], Any] | None = None
+    types: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +207,23 @@ class Projection:
     `schema` is DDL whose tables are called `p_<name>` or `p_<name>_<more>`, the tenant first in every key.
     `project` returns the statements for one event; the states are those after it. For `person.erased` it
     takes out what is personal. What it writes may depend on nothing but the events.
+
+    `types` are the types of events that change it, where not all may. `gather` takes the statements of a
+    group of events, in order, and gives others that leave the same rows: fewer, and equal ones together.
     """
 
     name: str
     schema: str
     project: Callable[[Event, Projecting], Iterable[Statement]]
+    gather: Callable[[list[Statement]], list[Statement]] = lambda statements: statements
+    types: frozenset[str] | None = None
+
+
+class Followers(NamedTuple):
+    """The memories, by name, and the projections that events of a type change."""
+
+    memories: tuple[tuple[str, Memory], ...]
+    projections: tuple[Projection, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,3 +234,17 @@ class Registry:
     lookups: Callable[[Event], Iterable[Lookup]] = lambda _event: ()
     memories: Mapping[str, Memory] = field(default_factory=dict)
     projections: Sequence[Projection] = ()
+    _followers: dict[str, Followers] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def followers(self, event_type: str) -> Followers:
+        """Who follows the events of a type."""
+        found = self._followers.get(event_type)
+        if found is None:
+            memories = [item for item in self.memories.items() if _follows(item[1], event_type)]
+            projections = [each for each in self.projections if _follows(each, event_type)]
+            found = self._followers[event_type] = Followers(tuple(memories), tuple(projections))
+        return found
+
+
+def _follows(what: Memory | Projection, event_type: str) -> bool:
+    return what.types is None or event_type in what.types

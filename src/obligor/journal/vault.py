@@ -6,10 +6,9 @@ The place has its own backup term: a key lives on in a backup of it until that e
 from __future__ import annotations
 
 import hashlib
-import hmac
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -18,8 +17,9 @@ from obligor.events import FieldClass
 from obligor.journal.key_rows import KeyRows, PersonRow, SqliteKeyRows, VaultPlace
 from obligor.journal.keys import KEY_BYTES, KeyProvider, SystemEntropy
 from obligor.kernel import Corrupted, Entropy, Unavailable
+from obligor.proof import OPEN_KEY
 
-__all__ = ["NO_KEYS", "SEALED", "ClassKey", "Ring", "Vault"]
+__all__ = ["NO_KEYS", "OPEN_PADS", "SEALED", "ClassKey", "Ring", "Vault"]
 
 # The classes that are sealed, in the order of their names.
 SEALED = (FieldClass.CONDUCT, FieldClass.IDENTITY, FieldClass.MONEY)
@@ -30,18 +30,32 @@ _WHOSE = ""
 RINGS_CACHED = 20_000
 
 
+def _pads(key: bytes) -> tuple[bytes, bytes]:
+    """The inner and outer block of HMAC-SHA256 under a key of at most 64 bytes (RFC 2104)."""
+    block = key.ljust(64, b"\0")
+    return block.translate(_INNER), block.translate(_OUTER)
+
+
+OPEN_PADS = _pads(OPEN_KEY)
+
+
+def _derived(key: bytes, label: bytes) -> bytes:
+    """HMAC-SHA256 of a label, in a tenth of what `hmac.digest` takes to begin."""
+    inner, outer = _pads(key)
+    return hashlib.sha256(outer + hashlib.sha256(inner + label).digest()).digest()
+
+
 class _Hmac:
     """HMAC-SHA256 (RFC 2104) under one key, whose two blocks are hashed once.
 
     It takes half the time of `hmac.digest`, and does not let go of the interpreter's lock in between.
     """
 
-    __slots__ = ("_inner", "_outer")
+    __slots__ = ("_inner", "_outer", "pads")
 
     def __init__(self, key: bytes) -> None:
-        block = key.ljust(64, b"\0")
-        self._inner = hashlib.sha256(block.translate(_INNER))
-        self._outer = hashlib.sha256(block.translate(_OUTER))
+        self.pads = _pads(key)
+        self._inner, self._outer = map(hashlib.sha256, self.pads)
 
     def __call__(self, message: bytes) -> bytes:
         inner, outer = self._inner.copy(), self._outer.copy()
@@ -53,26 +67,27 @@ class _Hmac:
 class ClassKey:
     """One key of one person: what seals, and what salts are made with, each derived from it."""
 
-    __slots__ = ("_aead", "_salts", "raw", "salting")
+    __slots__ = ("_aead", "_pads", "raw", "salting")
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
-        self.salting = hmac.digest(raw, b"obligor salts", hashlib.sha256)
+        self.salting = _derived(raw, b"obligor salts")
         self._aead: AESGCM | None = None
-        self._salts: _Hmac | None = None
+        self._pads: tuple[bytes, bytes] | None = None
 
     @property
     def aead(self) -> AESGCM:
         """AES-256-GCM under the key that seals; making one costs as much as using it."""
         if self._aead is None:
-            self._aead = AESGCM(hmac.digest(self.raw, b"obligor seal", hashlib.sha256))
+            self._aead = AESGCM(_derived(self.raw, b"obligor seal"))
         return self._aead
 
-    def salts_key(self, event_id: str) -> bytes:
-        """What `proof.salts_key(self.salting, event_id)` gives, in less time."""
-        if self._salts is None:
-            self._salts = _Hmac(self.salting)
-        return self._salts(event_id.encode())
+    @property
+    def pads(self) -> tuple[bytes, bytes]:
+        """The two blocks of HMAC-SHA256 under `salting`, for `proof.batch.hmac_each`."""
+        if self._pads is None:
+            self._pads = _pads(self.salting)
+        return self._pads
 
 
 class Ring:
@@ -191,17 +206,35 @@ class Vault:
             Corrupted: a stored key does not open.
         """
         with self._mutex:
-            if self._leads is None or not self._leads(tenant):
-                self.refresh()
-            ring = self._rings.get((tenant, person))
-            if ring is None:
-                ring = self._load(tenant, person)
-                self.loads += 1
-                if ring.complete:
-                    self._remember(tenant, person, ring)
-            else:
-                self._rings.move_to_end((tenant, person))
-            return ring
+            self._refresh_unless_sure(tenant)
+            return self._ring(tenant, person)
+
+    def rings(self, tenant: str, persons: Iterable[str]) -> dict[str, Ring]:
+        """What there is of the keys of each person.
+
+        Raises:
+            StoreFailed: as for `ring`.
+            Corrupted: as for `ring`.
+        """
+        with self._mutex:
+            self._refresh_unless_sure(tenant)
+            return {person: self._ring(tenant, person) for person in persons}
+
+    def _refresh_unless_sure(self, tenant: str) -> None:
+        if self._leads is None or not self._leads(tenant):
+            self.refresh()
+
+    def _ring(self, tenant: str, person: str) -> Ring:
+        place = (tenant, person)
+        ring = self._rings.get(place)
+        if ring is None:
+            ring = self._load(tenant, person)
+            self.loads += 1
+            if ring.complete:
+                self._remember(tenant, person, ring)
+        else:
+            self._rings.move_to_end(place)
+        return ring
 
     def key(self, tenant: str, person: str, kind: str) -> bytes | None:
         """A person's key for a class, 32 bytes; None if it was destroyed or never made."""
@@ -217,10 +250,9 @@ class Vault:
         with self._mutex:
             made: dict[str, Ring] = {}
             rows: list[PersonRow] = []
-            for person in persons:
-                ring = made.get(person) or self.ring(tenant, person)
-                missing = [kind for kind in SEALED if kind not in ring.keys and kind not in ring.erased]
-                if missing:
+            for person, ring in self.rings(tenant, dict.fromkeys(persons)).items():
+                if not ring.complete:
+                    missing = [kind for kind in SEALED if kind not in ring.keys and kind not in ring.erased]
                     fresh = {kind: self._entropy.bytes(KEY_BYTES) for kind in missing}
                     for kind, raw in fresh.items():
                         wrapped = self._provider.wrap(tenant, raw, _context(tenant, person, kind))
@@ -265,11 +297,22 @@ class Vault:
 
     def hidden(self, tenant: str, kind: str, text: str) -> str:
         """HMAC-SHA256(index_key, kind | text) in hexadecimal: what text that can be personal is stored as."""
+        return self._hider(tenant)(f"{kind}|{text}".encode()).hex()
+
+    def hidden_each(self, tenant: str, texts: Sequence[tuple[str, str]]) -> list[str]:
+        """What `hidden` gives for each (kind, text), for many in less time."""
+        from obligor.proof.batch import hmac_each
+
+        messages = [f"{kind}|{text}".encode() for kind, text in texts]
+        pads = self._hider(tenant).pads
+        return [digest.hex() for digest in hmac_each([pads] * len(messages), messages)]
+
+    def _hider(self, tenant: str) -> _Hmac:
         with self._mutex:
-            digest = self._hiding.get(tenant)
-            if digest is None:
-                digest = self._hiding[tenant] = _Hmac(self.index_key(tenant))
-        return digest(f"{kind}|{text}".encode()).hex()
+            hider = self._hiding.get(tenant)
+            if hider is None:
+                hider = self._hiding[tenant] = _Hmac(self.index_key(tenant))
+        return hider
 
     def _tenant_key(self, tenant: str, purpose: str) -> bytes:
         context = f"{purpose}\0{tenant}".encode()

@@ -13,14 +13,17 @@ __all__ = ["Body", "Draft", "Envelope", "Event", "Fact"]
 Fact = int | bool | str | None
 
 
-class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an event says. Subclasses live in `obligor.events`, each field with its class."""
+class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """What an event says. Subclasses live in `obligor.events`, each field with its class.
+
+    Plain values never refer back to whoever holds them: the collector of cycles need not look at them.
+    """
 
     TYPE: ClassVar[str]
     SCHEMA: ClassVar[int]
 
 
-class Draft(msgspec.Struct, frozen=True, kw_only=True):
+class Draft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An event that has not been numbered yet: what a command proposes and the journal accepts."""
 
     id: str
@@ -35,7 +38,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     replaces: str | None = None
 
 
-class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is known of an event without reading its body; it holds nothing personal.
 
     `at` is when it was true, `recorded_at` when it was written, both in UTC. `known_seq`, counted from 0,

@@ -107,6 +107,10 @@ def _refusal(violations: tuple[Violation, ...]) -> InvalidInput:
     return InvalidInput(f"not acceptable: {names}{more}", violations)
 
 
+# Most of what a mapping holds.
+_UNDATED: frozenset[type] = frozenset({str, int, bool, types.NoneType})
+
+
 def _settle(value: Any, path: str) -> Iterator[Violation]:
     """Turn the times of structs to UTC, and name dates and times that no loan can have."""
     if isinstance(value, msgspec.Struct):
@@ -126,7 +130,8 @@ def _settle(value: Any, path: str) -> Iterator[Violation]:
         if problem is not None:
             yield problem
     elif isinstance(value, Mapping):
-        for key, item in value.items():
+        dated = [(key, item) for key, item in value.items() if item.__class__ not in _UNDATED]
+        for key, item in dated:
             yield from _settle(item, f"{path}.{key}" if path else str(key))
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):

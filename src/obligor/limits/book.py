@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Self
+from typing import ClassVar, Self
 
 from obligor.events import CapSet, HeadroomCommitted, HeadroomReleased, HeadroomReserved
 from obligor.kernel import Conflict, Event, InvalidInput, NotFound, Violation
@@ -35,8 +35,11 @@ class CapBook:
 
     `apply` follows accepted events and is the only method that changes it. The methods that return an event's
     body check that the event may happen now and change nothing; the body takes effect when its event is
-    applied, so a command that proposes several must count what the earlier ones will use.
+    applied, so a command that proposes several must count what the earlier ones will use. `TYPES` are the
+    types of events that change it.
     """
+
+    TYPES: ClassVar[frozenset[str]] = frozenset(body.TYPE for body in STEPS)
 
     def __init__(self) -> None:
         self._ledger = Ledger()

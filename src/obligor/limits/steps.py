@@ -20,7 +20,7 @@ from obligor.events import (
     RepaymentReceived,
     RepaymentReversed,
 )
-from obligor.kernel import InvariantBroken
+from obligor.kernel import Body, InvariantBroken
 from obligor.limits.ledger import Ledger
 from obligor.limits.rows import Exposure, Limit, Reservation
 
@@ -138,7 +138,7 @@ def _known(ledger: Ledger, loan_id: str) -> Exposure:
     return known
 
 
-STEPS: Mapping[type, Step] = {
+STEPS: Mapping[type[Body], Step] = {
     CapSet: _set,
     HeadroomReserved: _reserved,
     HeadroomCommitted: _committed,

@@ -17,7 +17,7 @@ from obligor.loans.overdue import InstalmentStanding
 __all__ = ["Charge", "Classification", "Loan", "Payment", "Recovery", "Terms"]
 
 
-class Terms(msgspec.Struct, frozen=True):
+class Terms(msgspec.Struct, frozen=True, gc=False):
     """What was agreed, with running sums of the schedule: `owed_minor[k]` is due by instalment k in all."""
 
     disbursed: LoanDisbursed
@@ -27,7 +27,7 @@ class Terms(msgspec.Struct, frozen=True):
     interest_owed_minor: tuple[int, ...]
 
 
-class Payment(msgspec.Struct, frozen=True):
+class Payment(msgspec.Struct, frozen=True, gc=False):
     """A repayment that stands: the event that told of it, its value date, and where it went.
 
     That is where the event said, unless its excess has since taken the place of a payment that was reversed.
@@ -44,7 +44,7 @@ class Payment(msgspec.Struct, frozen=True):
         return part.fee_minor + part.interest_minor + part.principal_minor + part.excess_minor
 
 
-class Charge(msgspec.Struct, frozen=True):
+class Charge(msgspec.Struct, frozen=True, gc=False):
     """A fee, due on the day it was charged."""
 
     on: date
@@ -52,7 +52,7 @@ class Charge(msgspec.Struct, frozen=True):
     kind: str
 
 
-class Recovery(msgspec.Struct, frozen=True):
+class Recovery(msgspec.Struct, frozen=True, gc=False):
     """Money that came in on a written-off claim, and what its collection cost."""
 
     value_on: date
@@ -60,7 +60,7 @@ class Recovery(msgspec.Struct, frozen=True):
     cost_minor: int
 
 
-class Classification(msgspec.Struct, frozen=True):
+class Classification(msgspec.Struct, frozen=True, gc=False):
     """The loan's last class, since when it holds, and whether it counts as non-performing."""
 
     on: date
@@ -69,7 +69,7 @@ class Classification(msgspec.Struct, frozen=True):
     non_performing: bool
 
 
-class Loan(msgspec.Struct, frozen=True, kw_only=True):
+class Loan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The state of a loan after some of its events.
 
     Fold the events that were known on a day (`known_seq` below some number) and the answers are as known

@@ -44,7 +44,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     payment in full owes interest to its own day only; `daily`, what accrues on the balance that is really
     outstanding. `allocation` is the order within what is paid, `instalment_multiple_minor` what a regular
     instalment is rounded to. `fees` are the kinds that may be charged with the most of each at a time (None:
-    no bound); None in place of a currency: any.
+    no bound); None in place of a currency: any. Of a `revolving` product what was repaid may be drawn again.
     """
 
     name: Name
@@ -55,6 +55,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     business_day: str
     interest: Literal["scheduled", "daily"]
     bullet_interest: Literal["monthly", "maturity"] = "monthly"
+    revolving: bool = False
     instalment_multiple_minor: Positive = 1
     allocation: tuple[Component, ...] = COMPONENTS
     minimum_minor: Positive

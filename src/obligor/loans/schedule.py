@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import date
+from functools import lru_cache
 
 from obligor.events import Instalment
 from obligor.kernel import (
@@ -42,26 +43,37 @@ def schedule(  # noqa: PLR0917
         InvalidInput: with every argument that the product does not allow.
     """
     _check(product, amount_minor, rate_bp, term_months, currency)
-    ends = [add_months(disbursed_on, number) for number in range(1, term_months + 1)]
-    starts = [disbursed_on, *ends[:-1]]
-    fractions = [
-        period_fraction(start, end, product.day_count) for start, end in zip(starts, ends, strict=True)
-    ]
+    fractions, dues = _periods(
+        disbursed_on, term_months, product.day_count, product.business_day, frozenset(holidays)
+    )
     if product.repayment == "annuity":
         parts = amortise(amount_minor, rate_bp, fractions, product.instalment_multiple_minor)
     else:
         interest = [_interest(amount_minor, rate_bp, fraction) for fraction in fractions]
         if product.bullet_interest == "maturity":
-            ends, interest = ends[-1:], [sum(interest)]
+            dues, interest = dues[-1:], [sum(interest)]
         parts = [(0, due) for due in interest[:-1]] + [(amount_minor, interest[-1])]
     return tuple(
         Instalment(
             number=number,
-            due_on=business_day(end, product.business_day, holidays),
+            due_on=due_on,
             principal_minor=principal,
             interest_minor=interest_due,
         )
-        for number, (end, (principal, interest_due)) in enumerate(zip(ends, parts, strict=True), start=1)
+        for number, (due_on, (principal, interest_due)) in enumerate(zip(dues, parts, strict=True), start=1)
+    )
+
+
+@lru_cache(maxsize=4_096)
+def _periods(
+    disbursed_on: date, term_months: int, day_count: str, rule: str, holidays: frozenset[date]
+) -> tuple[tuple[YearFraction, ...], tuple[date, ...]]:
+    """The year fractions of a loan's months, and when each instalment is due: one for all loans of a day."""
+    ends = [add_months(disbursed_on, number) for number in range(1, term_months + 1)]
+    starts = [disbursed_on, *ends[:-1]]
+    return (
+        tuple(period_fraction(start, end, day_count) for start, end in zip(starts, ends, strict=True)),
+        tuple(business_day(end, rule, holidays) for end in ends),
     )
 
 

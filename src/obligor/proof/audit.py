@@ -89,20 +89,30 @@ class _Tree:
 
     def append(self, hash_: bytes) -> None:
         self.size += 1
+        hashes = self._hashes[0]
+        hashes.append(hash_)
+        if len(hashes) == TILE_WIDTH:
+            self._fill()
+
+    def _fill(self) -> None:
+        """The lowest tile is full, and perhaps some above it."""
         level = 0
-        while True:
-            hashes, tree = self._hashes[level], self._trees[level]
-            hashes.append(hash_)
-            tree.append(hash_)
-            if len(hashes) < TILE_WIDTH:
-                return
+        while len(self._hashes[level]) == TILE_WIDTH:
+            hashes = self._hashes[level]
             self._check_tile(level, (self.size >> TILE_HEIGHT * (level + 1)) - 1, hashes)
-            hash_ = tree.root()
+            root = self._grown(level).root()
             self._hashes[level], self._trees[level] = [], Frontier()
             level += 1
             if level == len(self._trees):
                 self._hashes.append([])
                 self._trees.append(Frontier())
+            self._hashes[level].append(root)
+
+    def _grown(self, level: int) -> Frontier:
+        """The tree over the hashes of the tile that is being filled: it grows when it is asked for."""
+        tree = self._trees[level]
+        tree.extend(self._hashes[level][tree.size :])
+        return tree
 
     def check_edges(self) -> None:
         """Compare what no tile has been filled with yet."""
@@ -110,7 +120,9 @@ class _Tree:
             self._check_tile(level, self.size >> TILE_HEIGHT * (level + 1), hashes)
 
     def root(self) -> bytes:
-        return Frontier(self.size, [peak for tree in reversed(self._trees) for peak in tree.peaks]).root()
+        levels = range(len(self._trees) - 1, -1, -1)
+        peaks = [peak for level in levels for peak in self._grown(level).peaks]
+        return Frontier(self.size, peaks).root()
 
 
 class _Audit:
@@ -139,14 +151,13 @@ class _Audit:
 
     def read_entries(self, entries: Iterable[StoredEntry]) -> None:
         tree, roots = self._tree, self._roots
-        for entry in entries:
-            self._check_entry(entry)
+        for place, entry in enumerate(entries):
+            self._check_entry(place, entry)
             tree.append(entry.leaf)
-            if tree.size in roots:
+            if place + 1 in roots:
                 self._pass_checkpoint()
 
-    def _check_entry(self, entry: StoredEntry) -> None:
-        place = self._tree.size
+    def _check_entry(self, place: int, entry: StoredEntry) -> None:
         if entry.known_seq != place:
             raise _Bad(place, f"entry {place} is not there: the next is {entry.known_seq}")
         # In canonical JSON nothing but the key itself can be written like this, and `recorded_at` follows.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
+
+import msgspec
 
 from obligor.kernel import encode
 from obligor.proof.merkle import leaf_hash
@@ -28,8 +29,7 @@ def entry_bytes(envelope: Mapping[str, Any] | bytes, body_root: bytes, sealed_sh
     )
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEntry:
+class StoredEntry(msgspec.Struct, frozen=True, gc=False):
     """An entry as it is kept: `leaf` is the hash that stands in the tree at `known_seq`."""
 
     known_seq: int

@@ -20,6 +20,7 @@ from obligor.web.access import API, CONSOLE, Table, check, guard
 from obligor.web.answer import Answer
 from obligor.web.body import Disconnected
 from obligor.web.console import Console
+from obligor.web.direct import direct
 from obligor.web.edge import Edge, metrics_app
 from obligor.web.gate import Gate
 from obligor.web.meter import Meter
@@ -47,6 +48,11 @@ def create_app(
     pages, error_page = _console(service, sessions, read) if console else ([], None)
     table: Table = {**API, **CONSOLE} if console else API
     described = openapi.describe(API, API)
+    authorise, failed = guard(service, sessions, table, gate), _handler(error_page)
+    writing = writes.handlers(service, gate)
+
+    def framed(request: Sent, error: Exception) -> Response[Any]:
+        return _Sent(failed(request, error))
 
     @get("/openapi.json")
     async def get_openapi() -> Answer:
@@ -54,19 +60,15 @@ def create_app(
 
     app = Edge(
         [
-            *writes.handlers(service, gate),
+            *writing,
             *reads.handlers(service, read),
             *reads.health(service, read),
             *office.handlers(service, read),
             get_openapi,
             *pages,
         ],
-        before_request=guard(service, sessions, table, gate),
-        exception_handlers={
-            Refusal: _handler(error_page),
-            HTTPException: _handler(error_page),
-            Exception: _handler(error_page),
-        },
+        before_request=authorise,
+        exception_handlers={Refusal: framed, HTTPException: framed, Exception: framed},
         on_shutdown=[read.close],
         openapi_config=None,
         logging_config=None,
@@ -74,6 +76,7 @@ def create_app(
         debug=False,
     )
     app.gate, app.tracing = gate, tracing
+    app.direct = direct(writing, authorise, failed)
     app.meter = Meter(gate)
     check(app, table)
     return app
@@ -98,17 +101,17 @@ class _Sent(Response[bytes]):
         return self.made
 
 
-def _handler(error_page: ErrorPage | None) -> Callable[[Sent, Exception], Response[Any]]:
-    def handle(request: Sent, error: Exception) -> Response[Any]:
+def _handler(error_page: ErrorPage | None) -> Callable[[Sent, Exception], Answer]:
+    def handle(request: Sent, error: Exception) -> Answer:
         if isinstance(error, Disconnected):
-            return _Sent(Answer(b"", "text/plain", 400))
+            return Answer(b"", "text/plain", 400)
         problem, headers = problems.of(error, request.scope.get("path_template", ""))
         page = error_page(request, problem) if error_page else None
         if page is None:
             body = answer.ENCODE(problem)
             page = Answer(body, problems.MEDIA_TYPE, problem.status)
         page.headers += [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-        return _Sent(page)
+        return page
 
     return handle
 

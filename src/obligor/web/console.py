@@ -13,7 +13,7 @@ from litestar.handlers import HTTPRouteHandler
 from obligor.app.service_protocol import Found, Service
 from obligor.app.views import AlertFilters, Context, DecisionFilters, LoanFilters
 from obligor.kernel import NotFound
-from obligor.web import answer, pages
+from obligor.web import answer, pages, rulebook
 from obligor.web.access import principal_of
 from obligor.web.answer import Answer, cookie, redirect
 from obligor.web.forms import Forms
@@ -285,6 +285,7 @@ class Console:
             receipt,
             find,
             static,
+            *rulebook.handlers(service, self._page),
             *self._forms.handlers(),
         ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from litestar import Litestar
@@ -12,6 +13,7 @@ from obligor.app.tracing import Tracing
 from obligor.web import problems
 from obligor.web.answer import ENCODE, Answer
 from obligor.web.correlation import Correlation, correlate
+from obligor.web.direct import Direct
 from obligor.web.gate import Gate
 from obligor.web.load import Load
 from obligor.web.meter import Meter
@@ -40,7 +42,8 @@ SECURE = [*HEADERS, (b"strict-transport-security", b"max-age=31536000")]
 class Edge(Litestar):
     """The application with its outermost layer."""
 
-    __slots__ = ("gate", "meter", "tracing")
+    __slots__ = ("direct", "gate", "meter", "tracing")
+    direct: Mapping[tuple[str, str], Direct]
     gate: Gate
     meter: Meter
     tracing: Tracing | None
@@ -88,6 +91,8 @@ class Edge(Litestar):
             load = None if "load" in scope else self.gate.load(scope["method"], scope["path"])
             if load is not None and load.full():
                 await _refuse(load, scope, receive, send_on)
+            elif (straight := self.direct.get((scope["method"], scope["path"]))) is not None:
+                await straight(scope, receive, send_on)
             else:
                 await super().__call__(scope, receive, send_on)
         except Exception as error:

@@ -17,17 +17,22 @@ from obligor.app.views import (
     Application,
     Applied,
     Audited,
+    Book,
     Decision,
     DecisionFilters,
     Decisions,
     Drawn,
     EventView,
+    Features,
+    FeatureView,
     Loan,
     LoanFilters,
     Loans,
     Overview,
     Registered,
     Replayed,
+    Strategies,
+    StrategyView,
     Summary,
     Taken,
 )
@@ -97,6 +102,24 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ),
     ("GET", "/v1/loans/{loan_id}"): Operation(
         summary="A loan at the end of a day", answer=Loan, query={"on": _ON}, refusals=_ONE
+    ),
+    ("GET", "/v1/book"): Operation(
+        summary="The book as a whole at the end of a day: the way to a loan, vintages, score bands",
+        answer=Book,
+        query={"as_of": _ON},
+        refusals=_LIST,
+    ),
+    ("GET", "/v1/features"): Operation(
+        summary="The features that are computed, and how many read each", answer=Features, refusals=_LIST
+    ),
+    ("GET", "/v1/features/{feature}"): Operation(
+        summary="A feature as it is declared, and who reads it", answer=FeatureView, refusals=_ONE
+    ),
+    ("GET", "/v1/strategies"): Operation(
+        summary="Every version of a strategy that was published", answer=Strategies, refusals=_LIST
+    ),
+    ("GET", "/v1/strategies/{sha256}"): Operation(
+        summary="A version of a strategy with everything in it", answer=StrategyView, refusals=_ONE
     ),
     ("GET", "/v1/alerts"): Operation(
         summary="Alerts, serious and newest first", answer=Alerts, filters=AlertFilters, refusals=_LIST

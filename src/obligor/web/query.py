@@ -11,7 +11,7 @@ import msgspec
 
 from obligor.kernel import InvalidInput, Malformed, Violation, decode
 
-__all__ = ["Paged", "day", "filters", "parameters", "split_page"]
+__all__ = ["Paged", "day", "filters", "known", "parameters", "split_page"]
 
 F = TypeVar("F", bound=msgspec.Struct)
 MOST = 4096
@@ -36,6 +36,18 @@ def parameters(raw: bytes) -> dict[str, str]:
         twice = sorted({name for name, _ in pairs if [n for n, _ in pairs].count(name) > 1})
         raise Malformed.field(twice[0], "more than once", "each parameter once")
     return found
+
+
+def known(asked: dict[str, str], *names: str) -> dict[str, str]:
+    """The same parameters, when they are all among those of these names.
+
+    Raises:
+        InvalidInput: there is another.
+    """
+    accepted = "one of " + ", ".join(names) if names else "no parameters"
+    if unknown := [Violation.of(name, text, accepted) for name, text in asked.items() if name not in names]:
+        raise InvalidInput(f"there is no parameter {unknown[0].field}", unknown)
+    return asked
 
 
 def filters(asked: Mapping[str, str], kind: type[F]) -> F:

@@ -13,12 +13,12 @@ from litestar.handlers import HTTPRouteHandler
 
 from obligor.app.service_protocol import Service
 from obligor.app.views import AlertFilters, DecisionFilters, LoanFilters
-from obligor.kernel import InvalidInput, Violation
+from obligor.kernel import InvalidInput
 from obligor.web import answer, problems
 from obligor.web.access import principal_of
 from obligor.web.answer import Answer
 from obligor.web.load import Load
-from obligor.web.query import day, filters, parameters, split_page
+from obligor.web.query import day, filters, known, parameters, split_page
 
 __all__ = ["DAYS", "Reading", "handlers", "health", "window"]
 
@@ -56,13 +56,6 @@ def window(asked: dict[str, str]) -> int:
     return int(text)
 
 
-def _known(asked: dict[str, str], *names: str) -> dict[str, str]:
-    accepted = "one of " + ", ".join(names) if names else "no parameters"
-    if unknown := [Violation.of(name, text, accepted) for name, text in asked.items() if name not in names]:
-        raise InvalidInput(f"there is no parameter {unknown[0].field}", unknown)
-    return asked
-
-
 def handlers(service: Service, read: Reading) -> list[HTTPRouteHandler]:  # noqa: C901  one closure a route
     """The handlers of the reading routes."""
 
@@ -77,14 +70,19 @@ def handlers(service: Service, read: Reading) -> list[HTTPRouteHandler]:  # noqa
 
     async def one(request: Sent, query: Callable[..., Any]) -> Answer:
         tenant, asked = asked_of(request)
-        _known(asked)
+        known(asked)
         (identity,) = request.scope["path_params"].values()
         return answer.json(await read(query, tenant, identity))
+
+    async def every(request: Sent, query: Callable[..., Any]) -> Answer:
+        tenant, asked = asked_of(request)
+        known(asked)
+        return answer.json(await read(query, tenant))
 
     @get("/v1/overview")
     async def get_overview(request: Sent) -> Answer:
         tenant, asked = asked_of(request)
-        _known(asked, "on", "days")
+        known(asked, "on", "days")
         return answer.json(await read(service.overview, tenant, day(asked), window(asked)))
 
     @get("/v1/decisions")
@@ -106,8 +104,29 @@ def handlers(service: Service, read: Reading) -> list[HTTPRouteHandler]:  # noqa
     @get("/v1/loans/{loan_id:str}")
     async def get_loan(request: Sent) -> Answer:
         tenant, asked = asked_of(request)
-        on = day(_known(asked, "on"))
+        on = day(known(asked, "on"))
         return answer.json(await read(service.loan, tenant, request.scope["path_params"]["loan_id"], on))
+
+    @get("/v1/book")
+    async def get_book(request: Sent) -> Answer:
+        tenant, asked = asked_of(request)
+        return answer.json(await read(service.book, tenant, day(known(asked, "as_of"), "as_of")))
+
+    @get("/v1/features")
+    async def get_features(request: Sent) -> Answer:
+        return await every(request, service.features)
+
+    @get("/v1/features/{feature:str}")
+    async def get_feature(request: Sent) -> Answer:
+        return await one(request, service.feature)
+
+    @get("/v1/strategies")
+    async def get_strategies(request: Sent) -> Answer:
+        return await every(request, service.strategies)
+
+    @get("/v1/strategies/{sha256:str}")
+    async def get_strategy(request: Sent) -> Answer:
+        return await one(request, service.strategy)
 
     @get("/v1/alerts")
     async def get_alerts(request: Sent) -> Answer:
@@ -124,14 +143,14 @@ def handlers(service: Service, read: Reading) -> list[HTTPRouteHandler]:  # noqa
     @get("/v1/receipts/{event_id:str}")
     async def get_receipt(request: Sent) -> Answer:
         tenant, asked = asked_of(request)
-        disclose = tuple(filter(None, _known(asked, "disclose").get("disclose", "").split(",")))
+        disclose = tuple(filter(None, known(asked, "disclose").get("disclose", "").split(",")))
         event_id = request.scope["path_params"]["event_id"]
         return Answer(await read(service.receipt, tenant, event_id, disclose), "application/json")
 
     @get("/v1/checkpoint")
     async def get_checkpoint(request: Sent) -> Answer:
         tenant, asked = asked_of(request)
-        _known(asked)
+        known(asked)
         note = await read(service.checkpoint, tenant)
         return Answer(note.encode(), "text/plain; charset=utf-8")
 
@@ -142,6 +161,11 @@ def handlers(service: Service, read: Reading) -> list[HTTPRouteHandler]:  # noqa
         get_application,
         get_loans,
         get_loan,
+        get_book,
+        get_features,
+        get_feature,
+        get_strategies,
+        get_strategy,
         get_alerts,
         get_alert,
         get_event,

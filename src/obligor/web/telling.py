@@ -22,6 +22,7 @@ SENTENCES: Mapping[str, str] = {
     "application.decided": "Decided: {outcome}",
     "application.overridden": "Overridden by {officer}: {outcome}",
     "application.received": "Asked for {amount} over {term_months} months",
+    "batch.decided": "{rows} cases decided at once by {strategy}",
     "cap.set": "Cap {cap} set to {limit}",
     "case.assigned": "Case given to {officer}",
     "case.closed": "Case closed by {officer}: {outcome}",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from obligor.app import wire
 from obligor.app.commands import applications, drawdowns, parties, running, servicing, watching
 from obligor.app.proposal import Proposal
 
-__all__ = ["HANDLERS", "applications", "drawdowns", "running"]
+__all__ = ["HANDLERS", "applications", "drawdowns", "finds_of", "parties", "running"]
 
 Handler = Callable[[Proposal, Any], dict[str, Any]]
 
@@ -39,3 +40,14 @@ HANDLERS: Mapping[str, Handler] = {
     "transfer.posted": watching.post,
     "transfer.reversed": watching.reverse,
 }
+
+
+def finds_of(body: wire.WireBody) -> Iterable[tuple[str, str]]:
+    """The (kind, key) of what an event's handler will look up."""
+    match body:
+        case wire.TransferPosted() | wire.TransferReversed():
+            yield "transfer", f"{body.account_id}|{body.transfer_id}"
+        case wire.LoanDisbursed():
+            yield "loan", body.loan_id
+        case _:
+            return

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import UTC, timedelta
 from typing import Any
 
 from obligor.app import stages, wire
@@ -29,16 +30,19 @@ from obligor.loans import product
 __all__ = ["accept", "answered", "apply", "failed", "offer", "override", "sign"]
 
 
-def apply(p: Proposal, request: wire.ApplicationRequest) -> dict[str, Any]:
-    """Take an application and decide it, or say which sources the strategy needs first."""
+def apply(p: Proposal, request: wire.ApplicationRequest, keys: Mapping[str, str]) -> dict[str, Any]:
+    """Take an application and decide it, or say which sources the strategy needs first.
+
+    `keys` are those by which the person may be found.
+    """
     _known_product(request)
-    person_id = identify(p, request.person)
+    person_id = identify(p, request.person, keys)
     subjects = (person_id,)
     for purpose in request.consents:
         p.add(f"person/{person_id}", ConsentGranted(person_id=person_id, purpose=purpose), subjects)
     if request.device_id:
         p.add(f"person/{person_id}", DeviceSeen(person_id=person_id, device_id=request.device_id), subjects)
-    application_id = p.call.new_id()
+    application_id = p.fresh("application")
     received = ApplicationReceived(
         application_id=application_id,
         person_id=person_id,
@@ -101,7 +105,7 @@ def override(p: Proposal, body: wire.ApplicationOverridden) -> dict[str, Any]:
     release(p, application, "overridden")
     event = p.add(f"application/{body.application_id}", overridden, (application.person_id,))
     if terms and terms.limit_minor:
-        _reserve(p, p.application(body.application_id), terms.limit_minor, event.id, held, refuse=True)
+        _reserve(p, application, terms.limit_minor, event.id, held, refuse=True)
     return {"application_id": body.application_id, "decision_id": application.decision_id}
 
 
@@ -133,7 +137,7 @@ def offer(p: Proposal, body: wire.OfferMade) -> dict[str, Any]:
         "amount_minor": amount,
         "rate_bp": made.rate_bp,
         "term_months": made.term_months,
-        "expires_at": expires_at,
+        "expires_at": expires_at.astimezone(UTC),
     }
 
 
@@ -235,9 +239,8 @@ def _decide(p: Proposal, application_id: str) -> dict[str, Any]:
     body = result.body
     event = p.add(f"application/{application_id}", body, (application.person_id,))
     if body.outcome == "approve" and body.limit_minor:
-        _reserve(p, p.application(application_id), body.limit_minor, event.id, refuse=False)
-    if body.outcome == "refer":
-        _open_case(p, application, event.id)
+        _reserve(p, application, body.limit_minor, event.id, refuse=False)
+    case = {"case_id": _open_case(p, application, event.id)} if body.outcome == "refer" else {}
     return {
         "status": "decided",
         "decision_id": body.decision_id,
@@ -249,6 +252,7 @@ def _decide(p: Proposal, application_id: str) -> dict[str, Any]:
         "score": body.score,
         "pd_ppm": body.pd_ppm,
         "reasons": result.reasons,
+        **case,
     }
 
 
@@ -290,8 +294,9 @@ def _reserve(
     p.add(f"application/{application.application_id}", reserved, (application.person_id,), cause=cause)
 
 
-def _open_case(p: Proposal, application: Application, cause: str) -> None:
-    case_id = p.call.new_id()
+def _open_case(p: Proposal, application: Application, cause: str) -> str:
+    """Open a case for an officer; returns its id, which whoever asked is told."""
+    case_id = p.fresh("case")
     opened = CaseOpened(
         case_id=case_id,
         kind="referral",
@@ -301,3 +306,4 @@ def _open_case(p: Proposal, application: Application, cause: str) -> None:
         due_at=p.call.at + timedelta(hours=p.call.means.settings.case_hours),
     )
     p.add(f"case/{case_id}", opened, (application.person_id,), cause=cause)
+    return case_id

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from obligor.app import wire
+from obligor.app.call import Call
 from obligor.app.proposal import Proposal
 from obligor.events import ConsentGranted, ConsentWithdrawn, DeviceSeen, PartyRegistered, PersonErased
 from obligor.kernel import Conflict, InvalidInput
 
-__all__ = ["erase", "grant", "identify", "see_device", "withdraw"]
+__all__ = ["erase", "grant", "identify", "keys_of", "see_device", "withdraw"]
 
 _FOUND_BY = ("national_id", "reference")
 
 
-def identify(p: Proposal, who: wire.PersonRef) -> str:
+def keys_of(call: Call, who: wire.PersonRef) -> dict[str, str]:
+    """The blind indexes by which a person may be found, by kind."""
+    return {kind: call.tag(kind, value) for kind in _FOUND_BY if (value := getattr(who, kind)) is not None}
+
+
+def identify(p: Proposal, who: wire.PersonRef, keys: Mapping[str, str]) -> str:
     """The id of the person a request speaks of; one who is not known yet is registered.
 
     Raises:
         InvalidInput: nothing to find the person by. Conflict: the references belong to two persons.
     """
-    given = {kind: value for kind in _FOUND_BY if (value := getattr(who, kind)) is not None}
-    if not given:
+    if not keys:
         raise InvalidInput.field("person", None, "a reference or a national_id to find the person by")
-    tags = {kind: p.call.tag(kind, value) for kind, value in given.items()}
-    known = {kind: found for kind, tag in tags.items() if (found := p.view.find(kind, tag))}
+    known = {kind: found for kind, key in keys.items() if (found := p.view.find(kind, key))}
     persons = set(known.values())
     if len(persons) > 1:
         raise Conflict(f"{' and '.join(known)} belong to two different persons; say which one it is")
     if persons:
         return persons.pop()
-    person_id = p.call.new_id()
+    person_id = p.fresh("person")
     body = PartyRegistered(
         person_id=person_id,
         kind=who.kind,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from obligor.app.projections import alerts, caps, days, decisions, loans
+from obligor.app.projections import alerts, book, caps, days, decisions, loans
 from obligor.app.projections.caps import load_caps
 from obligor.journal import Projection
 
@@ -19,4 +19,5 @@ def all_of(zone: str) -> Sequence[Projection]:
         caps.projection(),
         alerts.projection(),
         days.projection(zone),
+        book.projection(zone),
     )

@@ -48,6 +48,18 @@ OPENED = "INSERT INTO p_alert_case VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)"
 ASSIGNED = "UPDATE p_alert_case SET officer = ? WHERE tenant = ? AND case_id = ?"
 CLOSED = "UPDATE p_alert_case SET officer = ?, outcome = ? WHERE tenant = ? AND case_id = ?"
 
+_TYPES = frozenset(
+    body.TYPE
+    for body in (
+        AlertRaised,
+        AlertCleared,
+        CaseOpened,
+        CaseAssigned,
+        CaseClosed,
+        PersonErased,
+    )
+)
+
 
 def projection() -> Projection:
     """The tables `p_alert` and `p_alert_case`."""
@@ -71,7 +83,7 @@ def projection() -> Projection:
             case _:
                 return
 
-    return Projection(name="alert", schema=SCHEMA, project=project)
+    return Projection(name="alert", schema=SCHEMA, project=project, types=_TYPES)
 
 
 def _row(event: Event, body: AlertRaised) -> tuple[object, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from obligor.app.projections.gathering import Gathering, last
 from obligor.journal import Projecting, Projection, Reader
 from obligor.kernel import Event, ready
 from obligor.limits import CapBook, Exposure, Limit, Reservation, Row, Usage
@@ -38,6 +39,9 @@ KEPT = (
 )
 GONE = "DELETE FROM p_cap_row WHERE tenant = ? AND kind = ? AND name = ?"
 
+_ROW = last("row", slice(0, 3))
+_GATHER = Gathering({USED: last("cap", slice(0, 3)), KEPT: _ROW, GONE: _ROW})
+
 
 def projection() -> Projection:
     """The tables `p_cap` and `p_cap_row`."""
@@ -47,7 +51,7 @@ def projection() -> Projection:
         for row in book.changed(event):
             yield from _statements(event.tenant, row)
 
-    return Projection(name="cap", schema=SCHEMA, project=project)
+    return Projection(name="cap", schema=SCHEMA, project=project, gather=_GATHER, types=CapBook.TYPES)
 
 
 def load_caps(reader: Reader, tenant: str) -> CapBook:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from obligor.app.projections.gathering import EACH, Gathering, last, total
 from obligor.events import (
     ApplicationDecided,
     ApplicationReceived,
@@ -57,6 +58,10 @@ ACTIVE = (
 EXPIRES = "INSERT INTO p_day_expiring VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 EXPIRED = "DELETE FROM p_day_expiring WHERE tenant = ? AND expires_us <= ?"
 
+_GATHER = Gathering(
+    {ADD: total("day", slice(0, 3), slice(3, 5)), ACTIVE: last("active", slice(0, 3)), EXPIRES: EACH}
+)
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _zones: dict[str, ZoneInfo] = {}
 
@@ -73,6 +78,24 @@ def _micros(at: datetime) -> int:
 def day_of(event: Event, zone: str) -> str:
     """The day of an event in a zone, as `2026-11-25`."""
     return _local(event.at, zone).date().isoformat()
+
+
+_TYPES = frozenset(
+    body.TYPE
+    for body in (
+        ApplicationReceived,
+        ApplicationDecided,
+        DrawdownDecided,
+        LoanDisbursed,
+        RepaymentReceived,
+        RepaymentReversed,
+        OfferMade,
+        HeadroomReserved,
+        DayClosed,
+        StrategyActivated,
+        ModelActivated,
+    )
+)
 
 
 def projection(zone: str) -> Projection:
@@ -95,7 +118,7 @@ def projection(zone: str) -> Projection:
             case _:
                 return
 
-    return Projection(name="day", schema=SCHEMA, project=project)
+    return Projection(name="day", schema=SCHEMA, project=project, gather=_GATHER, types=_TYPES)
 
 
 def _counts(event: Event, zone: str) -> Iterable[tuple[str, str, int, int]]:

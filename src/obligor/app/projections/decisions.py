@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from obligor.app.projections.days import day_of
+from obligor.app.projections.gathering import EACH, Gathering, last
 from obligor.events import (
     ApplicationDecided,
     ApplicationOverridden,
@@ -50,6 +51,20 @@ DECIDED = "UPDATE p_decision_application SET decided = 1 WHERE tenant = ? AND ap
 OVERRIDDEN = "UPDATE p_decision SET overridden = ? WHERE tenant = ? AND decision_id = ?"
 ERASED = "UPDATE p_decision SET score = NULL, pd_ppm = NULL, reason = NULL WHERE tenant = ? AND person_id = ?"
 
+# An application's row and a decision's are first; what an erasure takes out keeps its place.
+_GATHER = Gathering({RECEIVED: EACH, INSERT: EACH, DECIDED: EACH, OVERRIDDEN: last("decision", slice(1, 3))})
+
+_TYPES = frozenset(
+    body.TYPE
+    for body in (
+        ApplicationReceived,
+        ApplicationDecided,
+        DrawdownDecided,
+        ApplicationOverridden,
+        PersonErased,
+    )
+)
+
 
 def projection(zone: str) -> Projection:
     """The tables `p_decision` and `p_decision_application`; days are those of the zone."""
@@ -87,7 +102,7 @@ def projection(zone: str) -> Projection:
             case _:
                 return
 
-    return Projection(name="decision", schema=SCHEMA, project=project)
+    return Projection(name="decision", schema=SCHEMA, project=project, gather=_GATHER, types=_TYPES)
 
 
 def _row(

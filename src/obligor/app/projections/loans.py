@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import date, timedelta
 
+from obligor.app.projections.gathering import EACH, Gathering, last
 from obligor.events import ClassChanged, LoanDisbursed, LoanWrittenOff
 from obligor.journal import Projecting, Projection
 from obligor.kernel import Event
@@ -59,6 +60,18 @@ DUE = (
 )
 POSTED = f"INSERT INTO p_loan_posting VALUES ({', '.join('?' * 11)})"
 
+# A loan's row is first, and what moves it, classes it or calls it bad sets columns of its own.
+_GATHER = Gathering(
+    {
+        NEW: EACH,
+        MOVED: last("moved", slice(7, 9)),
+        CLASSED: last("classed", slice(4, 6)),
+        BAD: EACH,
+        DUE: last("due", slice(0, 3)),
+        POSTED: EACH,
+    }
+)
+
 
 def projection() -> Projection:
     """The tables `p_loan`, `p_loan_due` and `p_loan_posting`.
@@ -107,7 +120,7 @@ def projection() -> Projection:
                 ),
             )
 
-    return Projection(name="loan", schema=SCHEMA, project=project)
+    return Projection(name="loan", schema=SCHEMA, project=project, gather=_GATHER)
 
 
 def _bad(key: tuple[str, str], on: date, days_past_due: int) -> Iterable[Statement]:

@@ -10,7 +10,7 @@ import msgspec
 
 from obligor.app import views
 from obligor.app.call import Means
-from obligor.app.queries import alerts, decisions, finding, loans, overview, proof
+from obligor.app.queries import alerts, decisions, finding, loans, overview, portfolio, proof, rules
 from obligor.app.queries.common import Books
 from obligor.app.service_protocol import Found
 from obligor.funds import Classes, Position
@@ -84,6 +84,26 @@ class Queries:
     def loan(self, tenant: str, loan_id: str, on: date | None = None) -> views.Loan:
         """One loan at the end of a day."""
         return loans.loan(self.books(tenant), loan_id, on, self._funds)
+
+    def book(self, tenant: str, as_of: date | None = None) -> views.Book:
+        """The book as a whole at the end of a day."""
+        return portfolio.book(self.books(tenant), as_of)
+
+    def features(self, tenant: str) -> views.Features:
+        """The features that are computed here."""
+        return rules.features(self.books(tenant))
+
+    def feature(self, tenant: str, name: str) -> views.FeatureView:
+        """One feature."""
+        return rules.feature(self.books(tenant), name)
+
+    def strategies(self, tenant: str) -> views.Strategies:
+        """Every version of a strategy that was published."""
+        return rules.strategies(self.books(tenant))
+
+    def strategy(self, tenant: str, sha256: str) -> views.StrategyView:
+        """One version of a strategy, by its digest."""
+        return rules.strategy(self.books(tenant), sha256)
 
     def alerts(self, tenant: str, filters: views.AlertFilters, after: str | None = None) -> views.Alerts:
         """A page of alerts, after a cursor."""

@@ -34,6 +34,10 @@ from obligor.strategy import Explained, Strategy
 __all__ = ["application", "decided", "listing"]
 
 REASONS_SHOWN = 8
+SIGNED = (
+    "EXISTS (SELECT 1 FROM p_book_contract AS signed WHERE signed.tenant = p_decision.tenant"
+    " AND signed.application_id = p_decision.application_id)"
+)
 
 
 def listing(books: Books, filters: DecisionFilters, after: str | None) -> Decisions:
@@ -164,6 +168,8 @@ def _where(books: Books, filters: DecisionFilters) -> Where:
     where.add("day <= ?", filters.day_to)
     where.add("person_id = ?", filters.person)
     where.add("application_id = ?", filters.application)
+    if filters.signed is not None:
+        where.always(f"{'' if filters.signed else 'NOT '}{SIGNED}")
     if filters.overridden is not None:
         where.always(f"overridden IS {'NOT NULL' if filters.overridden else 'NULL'}")
     return where

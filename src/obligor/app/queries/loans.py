@@ -26,7 +26,7 @@ from obligor.app.views import (
     PostingRow,
     Share,
 )
-from obligor.kernel import Event
+from obligor.kernel import Event, InvalidInput
 from obligor.loans import Loan as LoanState
 
 __all__ = ["STATE", "FundsOf", "day_values", "listing", "loan", "row_of"]
@@ -45,6 +45,14 @@ ARREARS = (
     f"CASE WHEN {DPD} > 0 THEN COALESCE((SELECT MAX(owed_minor) - paid_minor FROM p_loan_due AS due"
     " WHERE due.tenant = p_loan.tenant AND due.loan_id = p_loan.loan_id AND due.due_on <= :day"
     " AND owed_minor > paid_minor), 0) ELSE 0 END"
+)
+LATE = (
+    "EXISTS (SELECT 1 FROM p_book_late AS late WHERE late.tenant = p_loan.tenant"
+    " AND late.loan_id = p_loan.loan_id AND late.over_days = :over {by})"
+)
+SCORED = (
+    "EXISTS (SELECT 1 FROM p_decision AS first WHERE first.tenant = p_loan.tenant"
+    " AND first.application_id = p_loan.application_id AND first.stage = 'prelend' AND first.score {bound})"
 )
 STATES = ("current", "1-30", "31-60", "61-90", "90+", "written_off", "closed")
 
@@ -173,6 +181,9 @@ def loan(books: Books, loan_id: str, on: date | None, funds_of: FundsOf) -> Loan
 def _conditions(tenant: str, filters: LoanFilters, day: date) -> tuple[str, dict[str, Any]]:
     values: dict[str, Any] = {"tenant": tenant, **day_values(day)}
     parts = ["tenant = :tenant"]
+    if filters.mob is not None and filters.over is None:
+        raise InvalidInput.field("mob", filters.mob, "a month on book together with over, 30 or 90")
+    mob = filters.mob
     for name, condition, value in (
         ("product", "product = :product", filters.product),
         ("partner", "partner = :partner", filters.partner),
@@ -181,10 +192,15 @@ def _conditions(tenant: str, filters: LoanFilters, day: date) -> tuple[str, dict
         ("day_to", "disbursed_on <= :day_to", filters.day_to and filters.day_to.isoformat()),
         ("person", "person_id = :person", filters.person),
         ("state", f"{STATE} = :state", filters.state),
+        ("over", LATE.format(by="AND late.month_on_book <= :mob" if mob is not None else ""), filters.over),
+        ("score_from", SCORED.format(bound=">= :score_from"), filters.score_from),
+        ("score_to", SCORED.format(bound="<= :score_to"), filters.score_to),
     ):
         if value is not None:
             parts.append(condition)
             values[name] = value
+    if mob is not None:
+        values["mob"] = mob
     return " AND ".join(parts), values
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from obligor import decision
+from obligor.app.queries.batches import spines
 from obligor.app.queries.common import Books, event_row, readable
 from obligor.app.views import Audited, EventRow, EventView
 from obligor.events import ApplicationDecided, DrawdownDecided, body_type, classes_of
@@ -61,23 +62,24 @@ def receipt(books: Books, event_id: str, note: str, vkey: str, disclose: tuple[s
 
 def audited(reader: Reader, tenant: str, vkey: str, *, bodies: bool = True) -> AuditReport:
     """Recompute a tenant's whole log; `bodies` too, where their keys are there."""
+    misfiled: list[tuple[int, str]] = []
     report = audit(
-        reader.entries(tenant),
+        reader.entries(tenant, misfiled=misfiled),
         reader.checkpoints(tenant),
         Verifier(vkey),
         tiles=reader.read_tile(tenant),
         unseal=(lambda entry: reader.unsealed(tenant, entry)) if bodies else None,
     )
-    misfiled = reader.misfiled(tenant) if report.ok else None
-    if misfiled is None:
+    if not report.ok or not misfiled:
         return report
-    return replace(report, ok=False, first_bad=misfiled[0], why=misfiled[1])
+    first_bad, why = misfiled[0]
+    return replace(report, ok=False, first_bad=first_bad, why=why)
 
 
 def replayed(books: Books) -> decision.Tally:
-    """Make every recorded decision again."""
+    """Make every recorded decision again, and every batch."""
     events = books.reader.events(books.tenant, types=(ApplicationDecided.TYPE, DrawdownDecided.TYPE))
-    return decision.replay_all(events, books.means.artifacts)
+    return decision.replay_all(events, books.means.artifacts, spines(books))
 
 
 def _openings(opened: Opened, paths: tuple[str, ...]) -> tuple[Opening, ...]:

@@ -43,6 +43,23 @@ from obligor.app.views.decisions import (
 )
 from obligor.app.views.office import Audited, Registered, Replayed, Summary
 from obligor.app.views.overview import BandSum, CapUse, DaySum, Flow, Ledger, MonthSum, Overview
+from obligor.app.views.portfolio import (
+    Book,
+    FeatureRow,
+    Features,
+    FeatureView,
+    Funnel,
+    ScoreBand,
+    Strategies,
+    StrategyInput,
+    StrategyRow,
+    StrategyRule,
+    StrategyStep,
+    StrategyTable,
+    StrategyView,
+    Use,
+    VintageRow,
+)
 from obligor.app.views.taken import Applied, Drawn, Taken
 
 __all__ = [
@@ -54,6 +71,7 @@ __all__ = [
     "Applied",
     "Audited",
     "BandSum",
+    "Book",
     "CapUse",
     "Checkpoint",
     "Choices",
@@ -70,8 +88,12 @@ __all__ = [
     "EventRow",
     "EventView",
     "FactRow",
+    "FeatureRow",
+    "FeatureView",
+    "Features",
     "Flow",
     "Funds",
+    "Funnel",
     "Hop",
     "InstalmentRow",
     "KindSum",
@@ -96,11 +118,21 @@ __all__ = [
     "Replayed",
     "Reserved",
     "Score",
+    "ScoreBand",
     "ScorePart",
     "Share",
+    "Strategies",
+    "StrategyInput",
+    "StrategyRow",
+    "StrategyRule",
+    "StrategyStep",
+    "StrategyTable",
+    "StrategyView",
     "Summary",
     "Taken",
     "TraceStep",
+    "Use",
     "Version",
     "View",
+    "VintageRow",
 ]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from obligor.app.views.common import Choices, EventRow, View
-from obligor.app.views.decisions import DecisionRow, Offer, Override, Reserved
+from obligor.app.views.decisions import DecisionRow, Offer, Override, Points, Reserved
 
 __all__ = [
     "Application",
@@ -28,6 +31,8 @@ class LoanFilters(View, frozen=True, kw_only=True):
     """Every field narrows. `state` is current, 1-30, 31-60, 61-90, 90+, written_off or closed.
 
     `month` is the month of disbursement, "2026-01"; the days bound the date of disbursement, both inclusive.
+    `over` keeps loans that were ever more than 30 or 90 days past due, with `mob` those that were by the end
+    of that month on book. The scores bound that of the first decision, both inclusive.
     """
 
     state: str | None = None
@@ -37,6 +42,10 @@ class LoanFilters(View, frozen=True, kw_only=True):
     day_from: date | None = None
     day_to: date | None = None
     person: str | None = None
+    over: Literal[30, 90] | None = None
+    mob: Annotated[int, Meta(ge=0, le=1200)] | None = None
+    score_from: Points | None = None
+    score_to: Points | None = None
 
 
 class LoanRow(View, frozen=True, kw_only=True):

@@ -36,6 +36,7 @@ class DecisionFilters(View, frozen=True, kw_only=True):
     """Every field narrows; days are inclusive, in the tenant's zone; scores are inclusive too.
 
     `overridden` keeps those with (True) or without (False) an override; `reason` looks at the main one.
+    `signed` keeps those whose application has (True) or has not (False) a signed contract.
     """
 
     stage: str | None = None
@@ -51,6 +52,7 @@ class DecisionFilters(View, frozen=True, kw_only=True):
     overridden: bool | None = None
     person: str | None = None
     application: str | None = None
+    signed: bool | None = None
 
 
 class DecisionRow(View, frozen=True, kw_only=True):

@@ -46,13 +46,17 @@ class Audited(View, frozen=True, kw_only=True):
 
 
 class Replayed(View, frozen=True, kw_only=True):
-    """Decisions made again; `first` is the place of the first mismatch, erased ones are counted apart."""
+    """Decisions made again; `first` is the place of the first mismatch, erased ones are counted apart.
+
+    A batch, such as the classes of a close, is one of `decisions`; `batches` is how many of them are.
+    """
 
     decisions: int
     equal: int
     mismatches: int
     erased: int
     first: int | None
+    batches: int = 0
 
 
 class Registered(View, frozen=True, kw_only=True):

@@ -25,7 +25,8 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
 class Applied(View, frozen=True, kw_only=True):
     """The answer to an application: decided, or `needs` the sources that the strategy asks for.
 
-    Amounts are in minor units, `rate_bp` in basis points a year, `pd_ppm` in parts per million.
+    Amounts are in minor units, `rate_bp` in basis points a year, `pd_ppm` in parts per million. `case_id` is
+    the case that a referral opened.
     """
 
     event_id: str
@@ -43,6 +44,7 @@ class Applied(View, frozen=True, kw_only=True):
     score: int | None = None
     pd_ppm: int | None = None
     reasons: tuple[Reason, ...] = ()
+    case_id: str | None = None
 
 
 class Drawn(View, frozen=True, kw_only=True):
