@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 
 from obligor import loans, scoring
 from obligor.events import Allocation
-from obligor.kernel import Body, Event
+from obligor.kernel import Body, Event, InvalidInput
 from obligor.loans import Loan
 from obligor.sources import Application, Book, Label, Mapping
 
@@ -223,3 +224,34 @@ def test_no_loan_is_over_before_its_last_payment(book: Book) -> None:
                 assert left > 0, one.row
             if event["type"] == "repayment.received":
                 left -= event["body"]["allocation"]["principal_minor"]
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "decided", "bad"),
+    [("taiwan", "taiwan/taiwan.parquet", 15_000, 6_636), ("hmeq", "hmeq/hmeq.csv", 2_980, 1_189)],
+)
+def test_a_shipped_mapping_of_a_table_without_dates_opens_it(
+    shared: Path, name: str, file: str, decided: int, bad: int
+) -> None:
+    path = shared / "data" / file
+    if not path.is_file():
+        pytest.skip(f"needs ../shared/data/{file}")
+    book = Book.open(path, Mapping.load(name))
+    assert book.deciding == decided
+    assert int(book.ended_frame()["bad"].sum()) == bad
+    assert book.training_frame().height + decided == book.rows
+
+
+@pytest.mark.parametrize("column", ["sub_grade", "grade", "installment", "total_pymnt", "last_pymnt_amnt"])
+def test_a_leak_that_the_mapping_forgot_to_list_is_found_in_the_table(table: Path, column: str) -> None:
+    text = (resources.files("obligor") / "packs/mappings/lendingclub.yaml").read_text(encoding="utf-8")
+    kept = [line for line in text.splitlines() if not line.startswith(f"  {column}:")]
+    text = "\n".join(kept).replace("  last_payment: {column: last_pymnt_amnt}\n", "")
+    if "grade" in column:
+        start, stop = text.index("  housing:\n    column"), text.index("  income_verification:\n    column")
+        text = f"{text[:start]}  housing: {{column: {column}, type: category}}\n{text[stop:]}"
+    else:
+        text = text.replace("column: annual_inc,", f"column: {column},")
+    with pytest.raises(InvalidInput) as caught:
+        Book.open(table, Mapping.parse(text))
+    assert [one.value.strip('"') for one in caught.value.violations] == [column]

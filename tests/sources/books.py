@@ -49,7 +49,7 @@ version: 1
 title: {en: Corner bank, zh: 街角银行}
 origin: made up for a test
 currency: USD
-product: corner
+product: annuity
 channel: branch
 strategy: book/prelend
 row_id: loan

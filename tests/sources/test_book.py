@@ -26,7 +26,7 @@ def test_applications_come_in_order_of_time_with_facts_in_wire_form(tmp_path: Pa
     assert second.at == datetime(2020, 7, 2, 12, tzinfo=UTC)
     assert first.payload == {
         "person": {"reference": "corner/person/B1", "kind": "person"},
-        "product": "corner",
+        "product": "annuity",
         "channel": "branch",
         "amount_minor": 100000,
         "currency": "USD",
@@ -185,7 +185,7 @@ def test_a_window_without_loans_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_product_for_each_term_has_to_name_every_term(tmp_path: Path) -> None:
-    (problem,) = _problems(tmp_path, changed(("product: corner", "product: {24: corner-24}")))
+    (problem,) = _problems(tmp_path, changed(("product: annuity", "product: {24: annuity}")))
     assert "a term that has a product: 24 months (in 7 row(s), first in row 1)" in problem
 
 
@@ -218,3 +218,48 @@ def test_nothing_of_the_lenders_own_score_or_the_outcome_is_sent(tmp_path: Path)
         for leak in ("rate", "score", "done", "lost", "1000.02"):
             assert leak not in text
     assert "score" in HEADER
+
+
+def test_a_table_that_does_not_say_how_loans_were_repaid_knows_them_once_they_are_old_enough(
+    tmp_path: Path,
+) -> None:
+    text = MAPPING[: MAPPING.index("history:")] + MAPPING[MAPPING.index("outcome:") :]
+    text = text[: text.index("repaid:\n")] + text[text.index("not_inputs:") :]
+    book = opened(tmp_path, text.replace("  last_payment: {column: last_paid}\n", ""))
+    assert book.dated
+    assert not book.lived
+    assert book.label_counts() == {
+        Label.GOOD: 2,
+        Label.BAD: 1,
+        Label.INDETERMINATE: 1,
+        Label.IMMATURE: 3,
+        Label.OFF_POLICY: 0,
+    }
+    assert book.label_counts(date(2021, 7, 31))[Label.IMMATURE] == 0
+    assert [one.row for one in book.applications()] == [5, 6]
+
+
+def test_a_table_without_dates_is_learnt_from_where_it_is_not_decided(tmp_path: Path) -> None:
+    text = MAPPING[: MAPPING.index("history:")] + MAPPING[MAPPING.index("outcome:") :]
+    text = text[: text.index("repaid:\n")] + text[text.index("not_inputs:") :]
+    text = text.replace("  last_payment: {column: last_paid}\n", "")
+    text = text.replace("training: {known_on: 2020-06-30}\n", "").replace(
+        "{column: made}", "{day: 2021-12-31}"
+    )
+    text = text.replace("{issued_from: 2020-07-01, issued_to: 2020-07-31}", "{one_row_in: 3}")
+    text = text.replace("  history_months: {column: known_since, type: months_between}\n", "")
+    book = opened(tmp_path, text)
+    assert not book.dated
+    decided = [one.row for one in book.applications()]
+    assert decided == [2, 5]
+    assert book.deciding_frame()["bad"].to_list() == [1, 0]
+    assert book.training_frame()["bad"].to_list() == [0, 0, 0, 1], "rows 0, 1, 4 and 6; row 3 is open"
+    assert book.base_rate() == (1, 5)
+    assert book.hindsight_frame().equals(book.training_frame())
+
+
+def test_hindsight_knows_how_every_loan_before_the_window_ended(tmp_path: Path) -> None:
+    book = opened(tmp_path)
+    assert book.hindsight_frame()["bad"].to_list() == [0, 0, 1, 0]
+    assert book.training_frame()["bad"].to_list() == [0, 0, 1]
+    assert book.ended_frame()["bad"].to_list() == [0, 0, 1, 0, 0, 1]

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from obligor import sources
 from obligor.kernel import InvalidInput, Malformed, NotFound
 from obligor.sources import Mapping
 from tests.sources.books import MAPPING, changed
+
+SHIPPED = Path(sources.__file__).parent.parent / "packs" / "mappings"
 
 
 def _problems(text: str) -> list[str]:
@@ -88,6 +91,64 @@ def test_a_wrong_type_unit_name_or_window_is_named(old: str, new: str, path: str
     text = changed((old, new))
     (problem,) = [one for one in _problems(text) if path in one]
     assert word in problem
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path", "word"),
+    [
+        ("product: annuity", "product: gift", "product", "annuity"),
+        ("issued: {column: made}", "issued: {precision: month}", "issued", "a column of dates"),
+        ("issued: {column: made}", "issued: {column: made, day: 2020-01-01}", "issued", "a column of dates"),
+        (
+            "term: {column: months, strip: [m]}",
+            "term: {column: months, months: 12}",
+            "term",
+            "a column of terms",
+        ),
+        ("  last_payment: {column: last_paid}\n", "", "outcome.last_payment", "repaid needs"),
+        (
+            "history:\n  funded: {column: lent}\n  rate: {column: rate, unit: fraction}\n",
+            "",
+            "repaid",
+            "history",
+        ),
+        ("training: {known_on: 2020-06-30}\n", "", "training", "known_on"),
+        ("{issued_from: 2020-07-01, issued_to: 2020-07-31}", "{one_row_in: 2}", "deciding", "issued_from"),
+    ],
+)
+def test_a_section_that_another_one_needs_is_asked_for(old: str, new: str, path: str, word: str) -> None:
+    (problem,) = [one for one in _problems(changed((old, new))) if f" {path}: " in one]
+    assert word in problem
+
+
+def test_a_table_without_dates_has_no_windows_and_no_lives() -> None:
+    found = _problems(changed(("issued: {column: made}", "issued: {day: 2020-01-01}")))
+    assert [one.split(" ")[1].rstrip(":") for one in found] == [
+        "repaid",
+        "training",
+        "deciding",
+        "fields.history_months.type",
+    ]
+
+
+def test_yes_and_no_are_texts_and_true_and_false_are_not() -> None:
+    text = changed(("{car: true, home: false}", "{yes: true, no: false}"))
+    assert Mapping.parse(text).fields["wants_car"].values == {"yes": True, "no": False}
+
+
+@pytest.mark.parametrize("name", ["hmeq", "lendingclub", "taiwan"])
+def test_a_shipped_mapping_keeps_what_the_law_or_the_lender_decided_out(name: str) -> None:
+    mapping = Mapping.load(name)
+    inputs = {field.column for field in mapping.fields.values()} | {mapping.spec.amount.column}
+    assert not inputs & {*mapping.spec.not_inputs, "SEX", "AGE", "MARRIAGE", "addr_state", "zip_code"}
+
+
+def test_a_book_of_cards_takes_under_sixty_lines_and_its_codes_are_no_months() -> None:
+    text = (SHIPPED / "taiwan.yaml").read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 60
+    late = [field for name, field in Mapping.load("taiwan").fields.items() if name.startswith("past_due")]
+    assert len(late) == 6
+    assert all(set(field.special) == {-2, -1, 0} for field in late)
 
 
 def test_every_mistake_is_listed_at_once_with_its_line() -> None:

@@ -13,10 +13,14 @@ __all__ = ["COMMANDS", "HELP", "main", "usage"]
 # Each command's module has a `main(argv) -> int`.
 COMMANDS = {
     "run": ("play", "Play a lender through the system: a simulated one, or a book of your own."),
+    "story": ("story", "Tell a lender's life, headless, from its first application to its audit."),
+    "world": ("world", "Check that the simulated world is a credible one."),
     "up": ("up", "Start the server: HTTP API and console."),
     "handover": ("handover", "Let another of the servers on one database become the writer."),
     "keys": ("keys", "Create, list and revoke API keys of a running server."),
     "strategy": ("strategy", "Check a strategy, or decide with it from a file of facts."),
+    "model": ("model", "Train a points model, or validate one on loans whose end is known."),
+    "features": ("features", "List and explain features, or compute them for many persons and moments."),
     "verify": ("verify", "Verify a receipt, offline."),
     "audit": ("audit", "Recompute a journal's proof from its entries and name the first that fails."),
     "replay": ("replay", "Make every recorded decision again and compare it, byte for byte."),

@@ -18,6 +18,7 @@ from cyclopts import Parameter
 from obligor.app.settings import FILE
 from obligor.cli.common import app, run
 from obligor.cli.playing import BookPlayer, Deadline, Player, Progress, Server, WorldPlayer
+from obligor.cli.playing.book import settings_of
 from obligor.cli.playing.scorecard import from_book, from_world
 from obligor.client import Client
 from obligor.kernel import Conflict, InvalidInput
@@ -193,20 +194,7 @@ def _settle(data: Path, mapping: Mapping | None) -> None:
         "future_days_most": 36_500,
     }
     if mapping:
-        spec = mapping.spec
-        wanted |= {
-            "lender": f"Book: {mapping.name}",
-            "label": "Historical book, replayed",
-            "currency": spec.currency,
-            "zone": "UTC",
-            "stages": {
-                "prelend": spec.strategy,
-                "drawdown": "book/drawdown",
-                "monitor": "book/monitor",
-                "classify": "starter/classify",
-                "treat": "starter/treat",
-            },
-        }
+        wanted = settings_of(mapping)
     if not path.is_file():
         path.write_text(yaml.safe_dump(wanted, allow_unicode=True, sort_keys=False), encoding="utf-8")
         return

@@ -1,6 +1,7 @@
 """Where facts come from: a lender's own book, explained by a mapping file."""
 
 from obligor.sources.book import Application, Book, Terms
+from obligor.sources.event_tables import EventTables, backfill_events, keep_events
 from obligor.sources.label import Label
 from obligor.sources.mapping import Mapping
 from obligor.sources.rebuild import Life, Past, Payment, Totals, rebuild
@@ -10,6 +11,7 @@ __all__ = [
     "Application",
     "Book",
     "Characteristic",
+    "EventTables",
     "Field",
     "Label",
     "Life",
@@ -18,5 +20,7 @@ __all__ = [
     "Payment",
     "Terms",
     "Totals",
+    "backfill_events",
+    "keep_events",
     "rebuild",
 ]

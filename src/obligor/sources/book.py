@@ -15,6 +15,7 @@ from obligor import loans
 from obligor.events import Instalment
 from obligor.kernel import Fact, NotFound
 from obligor.sources.label import Label, label
+from obligor.sources.leaks import suspects
 from obligor.sources.mapping import Mapping
 from obligor.sources.rebuild import Life, Past, Totals, rebuild, totals
 from obligor.sources.table import normalised
@@ -63,10 +64,13 @@ class Book:
         Raises:
             NotFound: no such file. InvalidInput: the table is not what the mapping says; every problem is
             listed with its line in the mapping, the number of rows and the first of them. A window without
-            loans is such a problem too.
+            loans is such a problem too, and a fact that knows more than an applicant could.
         """
         book = cls(mapping, normalised(Path(file), mapping))
         book._check_windows()
+        problems = list(suspects(book.ended_frame(), book.history_frame(), mapping))
+        if problems:
+            raise mapping.located.refusal(problems)
         return book
 
     @property
@@ -74,9 +78,25 @@ class Book:
         """How many loans the table has."""
         return int(self._frame.select(pl.len()).collect().item())
 
+    @property
+    def dated(self) -> bool:
+        """Whether the table says when loans were made: only then was something known and something not."""
+        return self.mapping.spec.issued.column is not None
+
+    @property
+    def lived(self) -> bool:
+        """Whether the table says how loans were repaid: else they are decided, and that is all."""
+        return self.mapping.spec.repaid is not None
+
+    @property
+    def deciding(self) -> int:
+        """How many loans are decided."""
+        return self._window.height
+
     def training_frame(self, known_on: date | None = None) -> pl.DataFrame:
         """The rows whose label was knowable on a day (the mapping's if none is given), in the file's order.
 
+        Where there are no dates, these are the rows that are not decided.
         Columns: the characteristics with the values that the facts have at decision time (integers, text,
         true or false, null; decimals as integers times 10^scale), and `bad`, 0 or 1.
         """
@@ -85,7 +105,10 @@ class Book:
         return wanted.select(*self.mapping.characteristics, target).collect(engine="streaming")
 
     def label_counts(self, known_on: date | None = None) -> dict[Label, int]:
-        """How many rows have each label on a day; what is not good or bad is not in the training frame."""
+        """How many rows have each label on a day; what is not good or bad is not in the training frame.
+
+        Where there are no dates, rows that are decided are not counted.
+        """
         counted = self._labelled(known_on).group_by("_label").len().collect()
         found = {Label(name): int(count) for name, count in counted.iter_rows()}
         return {one: found.get(one, 0) for one in Label}
@@ -100,13 +123,46 @@ class Book:
         mature = counts[Label.GOOD] + counts[Label.BAD] + counts[Label.INDETERMINATE]
         return counts[Label.BAD], mature
 
+    def hindsight_frame(self) -> pl.DataFrame:
+        """The rows from before the deciding window as they ended, whenever that was known.
+
+        Columns as in `training_frame`. For a table without dates the two are one.
+        """
+        if not self.dated:
+            return self.training_frame()
+        first, _ = self.mapping.spec.deciding.window
+        before = (pl.col("_issued") < first) & (pl.col("_label") != Label.OFF_POLICY)
+        wanted = self._labelled(first).filter(before & pl.col("_bad").is_not_null())
+        target = pl.col("_bad").cast(pl.Int8).alias(_TARGET)
+        return wanted.select(*self.mapping.characteristics, target).collect(engine="streaming")
+
+    def deciding_frame(self) -> pl.DataFrame:
+        """The rows that are decided, in order of time: `_row`, the characteristics, `bad` (null if open)."""
+        target = pl.col("_bad").cast(pl.Int8).alias(_TARGET)
+        return self._window.select("_row", *self.mapping.characteristics, target)
+
+    def ended_frame(self) -> pl.DataFrame:
+        """Every row whose outcome is known now, decided or not: to look at the table, never to train."""
+        target = pl.col("_bad").cast(pl.Int8).alias(_TARGET)
+        wanted = self._frame.filter(pl.col("_bad").is_not_null())
+        return wanted.select(*self.mapping.characteristics, target).collect(engine="streaming")
+
+    def history_frame(self) -> pl.DataFrame:
+        """What the lender made of each application, beside what it knew.
+
+        All fields, `requested_minor` and `term_months`, with `_funded_minor` and `_rate_bp`, null where the
+        mapping has no history.
+        """
+        names = ["requested_minor", "term_months", "_funded_minor", "_rate_bp", *self.mapping.fields]
+        return self._frame.select(names).collect(engine="streaming")
+
     def applications(self, window: tuple[date, date] | None = None) -> Iterator[Application]:
         """The loans issued in a window (both days included; the mapping's if none is given) as applications.
 
         In order of time. Where the table knows months only, a month's applications are spread evenly over its
         first 28 days, and those of a day over 08:00 to 16:00 UTC, in the file's order.
         """
-        frame = self._window if window is None else _within(self._frame, *window)
+        frame = self._window if window is None else _ordered(self._frame.filter(_issued_in(window)))
         for part in frame.iter_slices(_SLICE):
             for row in part.iter_rows(named=True):
                 yield Application(row["_row"], row["_at"], self._payload(row))
@@ -182,7 +238,7 @@ class Book:
             costs_minor=values["_recovery_costs_minor"],
             last_paid_on=values["_last_paid_on"],
             last_payment_minor=values["_last_payment_minor"],
-            month_only=self.mapping.spec.outcome.last_payment.precision == "month",
+            month_only=self._month_only,
             bad=values["_bad"],
         )
 
@@ -214,16 +270,23 @@ class Book:
         return plain
 
     def _labelled(self, known_on: date | None) -> pl.LazyFrame:
-        spec = self.mapping.spec
-        month_only = spec.outcome.last_payment.precision == "month"
-        day = known_on or spec.training.known_on
-        named = label(spec.training, day, spec.outcome.off_policy, month_only=month_only).alias("_label")
-        return self._frame.with_columns(named)
+        frame = self._frame if self.dated else self._frame.filter(self._decides().not_())
+        return frame.with_columns(label(self.mapping.spec, known_on).alias("_label"))
+
+    def _decides(self) -> pl.Expr:
+        deciding = self.mapping.spec.deciding
+        if deciding.one_row_in is not None:
+            return pl.col("_row") % deciding.one_row_in == deciding.one_row_in - 1
+        return _issued_in(deciding.window)
+
+    @property
+    def _month_only(self) -> bool:
+        last = self.mapping.spec.outcome.last_payment
+        return last is not None and last.precision == "month"
 
     @cached_property
     def _window(self) -> pl.DataFrame:
-        deciding = self.mapping.spec.deciding
-        return _within(self._frame, deciding.issued_from, deciding.issued_to)
+        return _ordered(self._frame.filter(self._decides()))
 
     @cached_property
     def _places(self) -> dict[int, int]:
@@ -239,14 +302,14 @@ class Book:
         located, spec = self.mapping.located, self.mapping.spec
         problems = []
         if self._window.is_empty():
-            window = f"{spec.deciding.issued_from} to {spec.deciding.issued_to}"
+            window = " to ".join(map(str, spec.deciding.window))
             problems.append(located.violation("deciding", window, "a window in which loans were issued"))
         counts = self.label_counts()
         if not counts[Label.GOOD] or not counts[Label.BAD]:
             found = {name.value: count for name, count in counts.items()}
-            problems.append(
-                located.violation("training", found, "good and bad loans that were knowable on known_on")
-            )
+            path = "training" if self.dated else "outcome.status"
+            accepted = "good and bad loans" + (" that were knowable on known_on" if self.dated else "")
+            problems.append(located.violation(path, found, accepted))
         if problems:
             raise located.refusal(problems)
 
@@ -277,9 +340,12 @@ def _events(terms: Terms, past: Past, life: Life) -> Iterator[tuple[str, datetim
         yield "recovery.received", at, {**body, "value_on": life.recovered_on.isoformat()}
 
 
-def _within(frame: pl.LazyFrame, first: date, last: date) -> pl.DataFrame:
-    wanted = frame.filter(pl.col("_issued").is_between(first, last)).sort("_at", "_row")
-    return wanted.collect(engine="streaming")
+def _issued_in(window: tuple[date, date]) -> pl.Expr:
+    return pl.col("_issued").is_between(*window)
+
+
+def _ordered(frame: pl.LazyFrame) -> pl.DataFrame:
+    return frame.sort("_at", "_row").collect(engine="streaming")
 
 
 def _stamp(at: datetime) -> str:

@@ -15,6 +15,8 @@ __all__ = ["Check", "Made", "amount", "dated", "fact", "purpose", "rate", "term"
 
 _RATE_TO_BP = {"fraction": 10_000, "percent": 100, "bp": 1}
 _TERM_TO_MONTHS = {"months": 1, "years": 12}
+# Rows from which on the values of a column say in which unit they are.
+_ENOUGH = 30
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,9 @@ def fact(path: str, field: Field, dtype: pl.DataType, currency: str, issued: pl.
         case "decimal":
             return _bounded(path, field, _whole(path, given, dtype, field.strip, 10 ** (field.scale or 0)))
         case "rate":
-            times = _RATE_TO_BP[field.unit or "bp"]
-            return _bounded(path, field, _whole(path, given, dtype, field.strip, times))
+            unit = field.unit or "bp"
+            made = _whole(path, given, dtype, field.strip, _RATE_TO_BP[unit])
+            return _bounded(path, field, Made(made.value, (*made.checks, *_likely(path, unit, made.value))))
         case "money":
             times = 10 ** EXPONENTS[currency] if field.unit == "major" else 1
             return _bounded(path, field, _whole(path, given, dtype, field.strip, times))
@@ -71,13 +74,14 @@ def amount(path: str, part: Amount, dtype: pl.DataType, currency: str, least: in
 def rate(path: str, part: Rate, dtype: pl.DataType) -> Made:
     """A rate in basis points a year, by half-even; at most 1000 %."""
     made = _whole(path, pl.col(part.column), dtype, part.strip, _RATE_TO_BP[part.unit])
+    made = Made(made.value, (*made.checks, *_likely(path, part.unit, made.value)))
     outside = (made.value < 0) | (made.value > 100_000)
     return _required(path, made, outside, f"a rate from 0 to 1000 % in the unit {part.unit}")
 
 
-def term(path: str, part: Term, dtype: pl.DataType) -> Made:
+def term(path: str, column: str, part: Term, dtype: pl.DataType) -> Made:
     """A term in months, from 1 to 600."""
-    made = _whole(path, pl.col(part.column), dtype, part.strip, _TERM_TO_MONTHS[part.unit], exact=True)
+    made = _whole(path, pl.col(column), dtype, part.strip, _TERM_TO_MONTHS[part.unit], exact=True)
     outside = (made.value < 1) | (made.value > 600)
     return _required(path, made, outside, f"a term from 1 to 600 months in the unit {part.unit}")
 
@@ -202,6 +206,23 @@ def _dated_fact(path: str, field: Field, dtype: pl.DataType, given: pl.Expr, iss
     # A month is whole once its day has come; a table that knows months only always says the first.
     begun = (made.value.dt.day() > issued.dt.day()).cast(pl.Int64)
     return _bounded(path, field, Made((months - begun).clip(lower_bound=0), checks))
+
+
+def _likely(path: str, unit: str, value: pl.Expr) -> tuple[Check, ...]:
+    """Shares that are said to be in percent and look like fractions, or the other way."""
+    known, enough = value.is_not_null(), value.count() >= _ENOUGH
+    where = f"{path}.unit"
+    if unit == "percent":
+        small = (value.quantile(0.99) <= 150) & (value.max() > 0) & enough
+        accepted = "fraction, it seems: hardly any value is above 1.5 percent (shown in basis points)"
+        return (Check(where, known & small, value, accepted),)
+    if unit == "fraction":
+        large = (value.median() > 20_000) & enough
+        accepted = (
+            "percent, it seems: half the values are above 2, which is 200 percent (shown in basis points)"
+        )
+        return (Check(where, known & large, value, accepted),)
+    return ()
 
 
 def _mistyped(where: str, dtype: pl.DataType, accepted: str) -> Check:

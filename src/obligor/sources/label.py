@@ -10,6 +10,9 @@ A loan is *good* if it was repaid and its last payment was made by `known_on`. A
 `minimum_age_months` is *immature*; one that was still open then, or that turned bad after the window, is
 *indeterminate*. Neither is in the training frame: an open loan is never counted as good. The bad rate of the
 frame is therefore above that of the book.
+
+A table that does not say how loans were repaid gives less: a loan is good or bad as it ended, once it is
+`minimum_age_months` old. In a table without dates, every loan is as it ended.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from enum import StrEnum
 
 import polars as pl
 
-from obligor.sources.spec import OffPolicy, Training
+from obligor.sources.spec import OffPolicy, Spec, Training
 
 __all__ = ["Label", "label"]
 
@@ -37,24 +40,24 @@ class Label(StrEnum):
     OFF_POLICY = "off_policy"
 
 
-def label(training: Training, known_on: date, off_policy: OffPolicy | None, *, month_only: bool) -> pl.Expr:
-    """The label of each row of a book's frame, as text, as it was knowable on `known_on`."""
-    issued = pl.col("_issued")
-    window_end = issued.dt.offset_by(f"{training.within_months}mo")
-    mature = issued.dt.offset_by(f"{training.minimum_age_months}mo") <= known_on
-    unpaid_due = issued.dt.offset_by(pl.format("{}mo", _covered() + 1))
-    days = pl.duration(days=training.days_past_due)
-    bad = pl.col("_bad") & (unpaid_due + days <= window_end) & (window_end <= known_on)
-    last = pl.col("_last_paid_on")
-    paid_by = last.dt.month_end() if month_only else last
-    good = pl.col("_bad").not_() & (paid_by <= known_on)
-    left_out = (
-        pl.col("_off_policy")
-        if off_policy is not None and off_policy.training == "leave_out"
-        else pl.lit(value=False)
-    )
+def label(spec: Spec, known_on: date | None) -> pl.Expr:
+    """The label of each row of a book's frame, as text, as it was knowable on a day.
+
+    Without a day it is the mapping's; a table without dates knows none.
+    """
+    training = spec.training
+    if training is None:
+        mature, bad, good = pl.lit(value=True), pl.col("_bad"), pl.col("_bad").not_()
+    else:
+        day = known_on or training.known_on
+        mature = pl.col("_issued").dt.offset_by(f"{training.minimum_age_months}mo") <= day
+        if spec.repaid is None:
+            bad, good = pl.col("_bad"), pl.col("_bad").not_()
+        else:
+            last = spec.outcome.last_payment
+            bad, good = _as_repaid(training, day, month_only=last is not None and last.precision == "month")
     return (
-        pl.when(left_out)
+        pl.when(_left_out(spec.outcome.off_policy))
         .then(pl.lit(Label.OFF_POLICY.value))
         .when(mature.not_())
         .then(pl.lit(Label.IMMATURE.value))
@@ -64,6 +67,24 @@ def label(training: Training, known_on: date, off_policy: OffPolicy | None, *, m
         .then(pl.lit(Label.GOOD.value))
         .otherwise(pl.lit(Label.INDETERMINATE.value))
     )
+
+
+def _left_out(off_policy: OffPolicy | None) -> pl.Expr:
+    if off_policy is not None and off_policy.training == "leave_out":
+        return pl.col("_off_policy")
+    return pl.lit(value=False)
+
+
+def _as_repaid(training: Training, known_on: date, *, month_only: bool) -> tuple[pl.Expr, pl.Expr]:
+    """Which rows were bad and which good, from what was repaid (module docstring)."""
+    issued = pl.col("_issued")
+    window_end = issued.dt.offset_by(f"{training.within_months}mo")
+    unpaid_due = issued.dt.offset_by(pl.format("{}mo", _covered() + 1))
+    days = pl.duration(days=training.days_past_due)
+    bad = pl.col("_bad") & (unpaid_due + days <= window_end) & (window_end <= known_on)
+    last = pl.col("_last_paid_on")
+    paid_by = last.dt.month_end() if month_only else last
+    return bad, pl.col("_bad").not_() & (paid_by <= known_on)
 
 
 def _covered() -> pl.Expr:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,6 +11,18 @@ import yaml
 from obligor.kernel import InvalidInput, Malformed, Violation
 
 __all__ = ["Located", "read"]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 but for its booleans: yes, no, on and off are texts, as people mean them in a table."""
+
+
+_BOOL = "tag:yaml.org,2002:bool"
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in known if tag != _BOOL]
+    for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_BOOL, re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 
 
 class Located:
@@ -52,7 +65,7 @@ def read(text: str, name: str) -> Located:
     Raises:
         Malformed: it is no YAML. InvalidInput: a key stands twice in one mapping.
     """
-    loader = yaml.SafeLoader(text)
+    loader = _Loader(text)
     try:
         node = loader.get_single_node()
         lines: dict[str, int] = {}

@@ -7,10 +7,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from obligor import scoring
+from obligor import loans, scoring
 from obligor.kernel import InvalidInput, NotFound, Violation, decode, sha256_hex
 from obligor.sources.located import Located, read
-from obligor.sources.spec import Characteristic, Field, FieldType, Spec
+from obligor.sources.spec import Characteristic, Field, FieldType, Issued, Spec, Term
 
 __all__ = ["ADDED_FACTS", "Mapping", "columns_by_path"]
 
@@ -162,8 +162,10 @@ def columns_by_path(spec: Spec) -> Iterator[tuple[str, str]]:
         yield path, part
     for path, part in _learnt_later(spec):
         yield path, part
-    yield "history.funded.column", spec.history.funded.column
-    yield "issued.column", spec.issued.column
+    if spec.history:
+        yield "history.funded.column", spec.history.funded.column
+    if spec.issued.column is not None:
+        yield "issued.column", spec.issued.column
     if spec.row_id is not None:
         yield "row_id", spec.row_id
     for column in spec.not_inputs:
@@ -172,7 +174,8 @@ def columns_by_path(spec: Spec) -> Iterator[tuple[str, str]]:
 
 def _inputs(spec: Spec) -> Iterator[tuple[str, str]]:
     yield "amount.column", spec.amount.column
-    yield "term.column", spec.term.column
+    if spec.term.column is not None:
+        yield "term.column", spec.term.column
     if spec.purpose:
         yield "purpose.column", spec.purpose.column
     for fact, field in spec.fields.items():
@@ -180,11 +183,15 @@ def _inputs(spec: Spec) -> Iterator[tuple[str, str]]:
 
 
 def _learnt_later(spec: Spec) -> Iterator[tuple[str, str]]:
-    yield "history.rate.column", spec.history.rate.column
+    if spec.history:
+        yield "history.rate.column", spec.history.rate.column
     yield "outcome.status.column", spec.outcome.status.column
-    yield "outcome.last_payment.column", spec.outcome.last_payment.column
+    if spec.outcome.last_payment:
+        yield "outcome.last_payment.column", spec.outcome.last_payment.column
     if spec.outcome.off_policy:
         yield "outcome.off_policy.column", spec.outcome.off_policy.column
+    if spec.repaid is None:
+        return
     for name in spec.repaid.__struct_fields__:
         part = getattr(spec.repaid, name)
         if part is not None:
@@ -192,12 +199,42 @@ def _learnt_later(spec: Spec) -> Iterator[tuple[str, str]]:
 
 
 def _problems(spec: Spec, at: Located) -> Iterator[Violation]:
+    yield from _section_problems(spec, at)
     yield from _leaks(spec, at)
     for fact, field in spec.fields.items():
         yield from _field_problems(fact, field, at)
     yield from _characteristic_problems(spec, at)
     yield from _outcome_problems(spec, at)
     yield from _window_problems(spec, at)
+
+
+def _section_problems(spec: Spec, at: Located) -> Iterator[Violation]:
+    """Sections that need each other, and names that have to be known."""
+    issued, term = spec.issued, spec.term
+    if (issued.column is None) == (issued.day is None):
+        yield at.violation("issued", _given(issued), "a column of dates, or one day: `day: 2005-09-30`")
+    if (term.column is None) == (term.months is None):
+        yield at.violation("term", _given(term), "a column of terms, or one for all: `months: 36`")
+    if spec.repaid and spec.history is None:
+        yield at.violation(
+            "repaid", "(without history)", "a history section beside it: what was lent, and the rate"
+        )
+    if spec.repaid and spec.outcome.last_payment is None:
+        yield at.violation(
+            "outcome.last_payment", None, "the column with each loan's last payment, which repaid needs"
+        )
+    if spec.repaid and issued.day is not None:
+        yield at.violation(
+            "repaid", "(without dates)", "no repayments, since `issued` has no column of dates"
+        )
+    names = [spec.product] if isinstance(spec.product, str) else list(spec.product.values())
+    for name in names:
+        if name not in loans.products():
+            yield at.violation("product", name, f"one of packs/products: {', '.join(loans.products())}")
+
+
+def _given(part: Issued | Term) -> str:
+    return f"column {part.column}" if part.column is not None else "(neither)"
 
 
 def _leaks(spec: Spec, at: Located) -> Iterator[Violation]:
@@ -266,7 +303,7 @@ def _outcome_problems(spec: Spec, at: Located) -> Iterator[Violation]:
     status = spec.outcome.status
     seen: dict[str, str] = {}
     for kind in ("repaid", "bad", "open"):
-        for value in getattr(status, kind):
+        for value in map(str, getattr(status, kind)):
             if value in seen:
                 path = f"outcome.status.{kind}"
                 yield at.violation(path, value, f"each status once; it is under {seen[value]} too")
@@ -278,6 +315,19 @@ def _outcome_problems(spec: Spec, at: Located) -> Iterator[Violation]:
 
 def _window_problems(spec: Spec, at: Located) -> Iterator[Violation]:
     training, deciding = spec.training, spec.deciding
+    if spec.issued.day is not None:
+        yield from _undated_problems(spec, at)
+        return
+    if deciding.issued_from is None or deciding.issued_to is None or deciding.one_row_in is not None:
+        yield at.violation(
+            "deciding", "(other)", "issued_from and issued_to, and not one_row_in: there are dates"
+        )
+        return
+    if training is None:
+        yield at.violation(
+            "training", None, "a section with known_on: the day on which an outcome had to be known"
+        )
+        return
     if deciding.issued_from > deciding.issued_to:
         yield at.violation("deciding.issued_to", deciding.issued_to, f"a date from {deciding.issued_from} on")
     if training.known_on >= deciding.issued_from:
@@ -291,3 +341,23 @@ def _window_problems(spec: Spec, at: Located) -> Iterator[Violation]:
     if 30 * training.within_months <= training.days_past_due:
         accepted = f"fewer days than {training.within_months} months have"
         yield at.violation("training.days_past_due", training.days_past_due, accepted)
+
+
+def _undated_problems(spec: Spec, at: Located) -> Iterator[Violation]:
+    """Windows are a matter of dates."""
+    if spec.training is not None:
+        accepted = "no such section: without dates nobody can say what was known when"
+        yield at.violation("training", spec.training.known_on, accepted)
+    deciding = spec.deciding
+    if deciding.one_row_in is None or deciding.issued_from or deciding.issued_to:
+        shown = deciding.issued_from or deciding.issued_to or "(neither)"
+        yield at.violation(
+            "deciding", shown, "`one_row_in: 2` or more, since `issued` has no column of dates"
+        )
+    if spec.issued.day and spec.outcome.observed_on < spec.issued.day:
+        yield at.violation(
+            "outcome.observed_on", spec.outcome.observed_on, f"a day from {spec.issued.day} on"
+        )
+    for fact, field in spec.fields.items():
+        if field.type == "months_between":
+            yield at.violation(f"fields.{fact}.type", field.type, "another type: no application has a date")

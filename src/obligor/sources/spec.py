@@ -18,6 +18,7 @@ __all__ = [
     "Field",
     "FieldType",
     "History",
+    "Issued",
     "NotInput",
     "OffPolicy",
     "Outcome",
@@ -64,9 +65,10 @@ class Rate(_Part, frozen=True, kw_only=True):
 
 
 class Term(_Part, frozen=True, kw_only=True):
-    """A column of terms."""
+    """A column of terms, or `months` where all have the same."""
 
-    column: str
+    column: str | None = None
+    months: Annotated[int, Meta(ge=1, le=600)] | None = None
     unit: Literal["months", "years"] = "months"
     strip: tuple[str, ...] = ()
 
@@ -80,6 +82,15 @@ class Dated(_Part, frozen=True, kw_only=True):
     column: str
     precision: Literal["day", "month"] = "day"
     format: str | None = None
+
+
+class Issued(_Part, frozen=True, kw_only=True):
+    """When each loan was made: a column of dates as in `Dated`, or `day`, for a table without dates."""
+
+    column: str | None = None
+    precision: Literal["day", "month"] = "day"
+    format: str | None = None
+    day: date | None = None
 
 
 class Purpose(_Part, frozen=True, kw_only=True):
@@ -131,9 +142,9 @@ class Status(_Part, frozen=True, kw_only=True):
     """How each loan stood when the table was made. `open` is neither good nor bad."""
 
     column: str
-    repaid: tuple[str, ...]
-    bad: tuple[str, ...]
-    open: tuple[str, ...] = ()
+    repaid: tuple[str | int, ...]
+    bad: tuple[str | int, ...]
+    open: tuple[str | int, ...] = ()
 
 
 class OffPolicy(_Part, frozen=True, kw_only=True):
@@ -146,11 +157,11 @@ class OffPolicy(_Part, frozen=True, kw_only=True):
 
 
 class Outcome(_Part, frozen=True, kw_only=True):
-    """How the loans ended, as seen on `observed_on`, and when each was last paid."""
+    """How the loans ended, as seen on `observed_on`, and when each was last paid, if the table says."""
 
     status: Status
     observed_on: date
-    last_payment: Dated
+    last_payment: Dated | None = None
     off_policy: OffPolicy | None = None
 
 
@@ -193,10 +204,19 @@ class Training(_Part, frozen=True, kw_only=True):
 
 
 class Deciding(_Part, frozen=True, kw_only=True):
-    """Which loans are decided: issued from the first date to the last, both included."""
+    """Which loans are decided: those issued from the first date to the last, both included.
 
-    issued_from: date
-    issued_to: date
+    Where the table has no dates, `one_row_in` 3 decides every third row by a model of the others.
+    """
+
+    issued_from: date | None = None
+    issued_to: date | None = None
+    one_row_in: Annotated[int, Meta(ge=2, le=100)] | None = None
+
+    @property
+    def window(self) -> tuple[date, date]:
+        """Its first and last day; a mapping with dates was checked to have both."""
+        return self.issued_from or date.min, self.issued_to or date.max
 
 
 class Characteristic(_Part, frozen=True, kw_only=True):
@@ -214,7 +234,12 @@ class Characteristic(_Part, frozen=True, kw_only=True):
 
 
 class Spec(_Part, frozen=True, kw_only=True):
-    """A whole mapping file. `product` is one name, or a name for each term in months."""
+    """A whole mapping file. `product` is one name, or a name for each term in months.
+
+    `history` and `repaid` are there if the table says how loans were repaid: without them loans are decided
+    and not lived. `training` is there if it has dates. No fact may tell the outcome with an area under the
+    curve above `auc_alarm`, which no honest application of this kind of lending reaches.
+    """
 
     mapping: FactName
     version: Annotated[int, Meta(ge=1)]
@@ -225,17 +250,18 @@ class Spec(_Part, frozen=True, kw_only=True):
     product: str | Annotated[dict[int, Ident], Meta(min_length=1, description="a name for each term")]
     channel: Ident
     strategy: Ident
-    issued: Dated
+    issued: Issued
     amount: Amount
     term: Term
-    history: History
     outcome: Outcome
-    repaid: Repaid
-    training: Training
     deciding: Deciding
     fields: Annotated[dict[FactName, Field], Meta(min_length=1)]
     characteristics: Annotated[dict[FactName, Characteristic], Meta(min_length=1)]
+    history: History | None = None
+    repaid: Repaid | None = None
+    training: Training | None = None
     purpose: Purpose | None = None
     row_id: str | None = None
     rebuild: Rebuild = Rebuild()
+    auc_alarm: Annotated[float, Meta(gt=0.5, le=1.0)] = 0.8
     not_inputs: dict[str, NotInput] = {}

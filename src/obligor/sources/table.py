@@ -11,7 +11,7 @@ from obligor.kernel import InvalidInput, NotFound, Violation
 from obligor.sources import columns
 from obligor.sources.columns import Check, Made
 from obligor.sources.mapping import Mapping, columns_by_path
-from obligor.sources.spec import Amount, Spec
+from obligor.sources.spec import Amount, Dated, Repaid, Spec
 
 __all__ = ["normalised"]
 
@@ -84,7 +84,7 @@ def _scan(file: Path) -> pl.LazyFrame:
 
 def _made(mapping: Mapping, schema: pl.Schema) -> Iterator[tuple[str, Made]]:
     spec = mapping.spec
-    issued = columns.dated("issued", spec.issued, schema[spec.issued.column], required=True)
+    issued = _issued(spec, schema)
     yield "_issued", issued
     yield "_id", Made(pl.col(spec.row_id or "_row").cast(pl.String), ())
     for fact, field in spec.fields.items():
@@ -94,12 +94,15 @@ def _made(mapping: Mapping, schema: pl.Schema) -> Iterator[tuple[str, Made]]:
     yield "term_months", _term(spec, schema)
     if spec.purpose:
         yield "purpose", columns.purpose("purpose", spec.purpose, schema[spec.purpose.column])
-    yield "_funded_minor", _money("history.funded", spec.history.funded, spec, schema, least=1)
-    yield "_rate_bp", columns.rate("history.rate", spec.history.rate, schema[spec.history.rate.column])
+    if spec.history:
+        yield "_funded_minor", _money("history.funded", spec.history.funded, spec, schema, least=1)
+        yield "_rate_bp", columns.rate("history.rate", spec.history.rate, schema[spec.history.rate.column])
+    else:
+        yield from ((name, Made(pl.lit(None, pl.Int64), ())) for name in ("_funded_minor", "_rate_bp"))
     yield from _outcome(spec, schema)
-    for name in spec.repaid.__struct_fields__:
+    for name in Repaid.__struct_fields__:
         column = f"_{name}_minor"
-        part = getattr(spec.repaid, name)
+        part = getattr(spec.repaid, name, None)
         if part is not None:
             yield column, _money(f"repaid.{name}", part, spec, schema)
         else:
@@ -107,8 +110,20 @@ def _made(mapping: Mapping, schema: pl.Schema) -> Iterator[tuple[str, Made]]:
             yield column, Made(pl.lit(nothing, pl.Int64), ())
 
 
+def _issued(spec: Spec, schema: pl.Schema) -> Made:
+    issued = spec.issued
+    if issued.column is None:
+        return Made(pl.lit(issued.day, pl.Date), ())
+    given = Dated(column=issued.column, precision=issued.precision, format=issued.format)
+    return columns.dated("issued", given, schema[issued.column], required=True)
+
+
 def _term(spec: Spec, schema: pl.Schema) -> Made:
-    made = columns.term("term", spec.term, schema[spec.term.column])
+    term = spec.term
+    if term.column is None:
+        made = Made(pl.lit(term.months, pl.Int64), ())
+    else:
+        made = columns.term("term", term.column, term, schema[term.column])
     if isinstance(spec.product, str):
         return made
     other = made.value.is_in(list(spec.product)).not_()
@@ -124,14 +139,18 @@ def _money(path: str, part: Amount, spec: Spec, schema: pl.Schema, least: int = 
 def _outcome(spec: Spec, schema: pl.Schema) -> Iterator[tuple[str, Made]]:
     outcome = spec.outcome
     status = pl.col(outcome.status.column).cast(pl.String)
-    kinds = [*outcome.status.repaid, *outcome.status.bad, *outcome.status.open]
+    repaid, failed = ([str(one) for one in given] for given in (outcome.status.repaid, outcome.status.bad))
+    kinds = [*repaid, *failed, *map(str, outcome.status.open)]
     unknown = Check(
-        "outcome.status", status.is_in(kinds).fill_null(value=False).not_(), status, "a status that is listed"
+        "outcome.status",
+        status.is_in(kinds).fill_null(value=False).not_(),
+        status,
+        f"a status that is listed: {', '.join(kinds)}",
     )
     bad = (
-        pl.when(status.is_in(list(outcome.status.bad)))
+        pl.when(status.is_in(failed))
         .then(pl.lit(value=True))
-        .when(status.is_in(list(outcome.status.repaid)))
+        .when(status.is_in(repaid))
         .then(pl.lit(value=False))
     )
     yield "_bad", Made(bad, (unknown,))
@@ -141,11 +160,22 @@ def _outcome(spec: Spec, schema: pl.Schema) -> Iterator[tuple[str, Made]]:
     else:
         yield "_off_policy", Made(pl.lit(value=False), ())
     part = outcome.last_payment
-    yield "_last_paid_on", columns.dated("outcome.last_payment", part, schema[part.column], required=False)
+    if part is None:
+        yield "_last_paid_on", Made(pl.lit(None, pl.Date), ())
+    else:
+        yield (
+            "_last_paid_on",
+            columns.dated("outcome.last_payment", part, schema[part.column], required=False),
+        )
 
 
 def _money_checks(spec: Spec) -> Iterator[Check]:
     """What totals have to do with each other before a life can be rebuilt from them."""
+    issued = pl.col("_issued")
+    early = issued > spec.outcome.observed_on
+    yield Check("issued", early, issued, "a date by outcome.observed_on")
+    if spec.repaid is None:
+        return
     principal, funded = pl.col("_principal_minor"), pl.col("_funded_minor")
     slack = spec.rebuild.rounding_minor
     short = (pl.col("_bad").not_() & ((funded - principal).abs() > slack)).fill_null(value=False)
@@ -159,14 +189,12 @@ def _money_checks(spec: Spec) -> Iterator[Check]:
     )
     sound = (pl.col("_bad").fill_null(value=False).not_()) & (pl.col("_recoveries_minor") > 0)
     yield Check("repaid.recoveries", sound, pl.col("_recoveries_minor"), "0 for a loan that is not bad")
-    last, issued = pl.col("_last_paid_on"), pl.col("_issued")
+    last = pl.col("_last_paid_on")
     unpaid = pl.col("_bad").not_().fill_null(value=False) & last.is_null()
     yield Check("outcome.last_payment", unpaid, pl.col("_bad"), "a date of last payment for a repaid loan")
     yield Check("outcome.last_payment", last < issued, last, "a date from the issue on")
     late = last.dt.truncate("1mo") > spec.outcome.observed_on
     yield Check("outcome.last_payment", late, last, "a date by outcome.observed_on")
-    early = issued > spec.outcome.observed_on
-    yield Check("issued", early, issued, "a date by outcome.observed_on")
 
 
 def _broken(table: pl.LazyFrame, checks: Sequence[Check], mapping: Mapping) -> Iterable[Violation]:

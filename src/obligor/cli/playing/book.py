@@ -4,44 +4,100 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
+import msgspec
+
+from obligor.cli.playing.scorecard import from_book
 from obligor.cli.playing.stage import Deadline, Progress
 from obligor.client import Client
 from obligor.kernel import add_months, sha256_hex
 from obligor.scoring import auc
-from obligor.sources import Application, Book
+from obligor.sources import Application, Book, Mapping
 
-__all__ = ["BookPlayer"]
+__all__ = ["BookPlayer", "Decided", "FittedOn", "settings_of"]
 
 AT_ONCE = 32
 LINES_MOST = 2000
+
+
+def settings_of(mapping: Mapping) -> dict[str, Any]:
+    """The settings of a lender whose book a mapping explains."""
+    return {
+        "lender": f"Book: {mapping.name}",
+        "label": "Historical book, replayed",
+        "currency": mapping.spec.currency,
+        "zone": "UTC",
+        "future_days_most": 36_500,
+        "stages": {
+            "prelend": mapping.spec.strategy,
+            "drawdown": "book/drawdown",
+            "monitor": "book/monitor",
+            "classify": "starter/classify",
+            "treat": "starter/treat",
+        },
+    }
+
+
+class FittedOn(msgspec.Struct, frozen=True):
+    """A model that decided from a month on: what was knowable on the day before, and how it fits that."""
+
+    month: date
+    known_on: date | None
+    rows: int
+    bads: int
+    auc_ppm: int
+    sha256: str
+
+
+class Decided(msgspec.Struct, frozen=True):
+    """What was said to the application of a row, and on which day."""
+
+    application_id: str
+    on: date
+    approved: bool
+    score: int | None
+    pd_ppm: int | None
 
 
 class BookPlayer:
     """Plays a book through the API: decides the window's applications, then lets the months pass.
 
     Applications of a day are posted together, and what follows from them step by step; events of loans are
-    sent in order of time. A month is closed when the next begins. A player that is stopped begins again
-    with the month it was in: the API takes nothing twice.
+    sent in order of time. A month is closed when the next begins; where the table has dates, a model is then
+    fitted to what has become knowable, and decides from there on. A player that is stopped begins again with
+    the month it was in: the API takes nothing twice. `decided` and `loans` say, by row, what was decided and
+    which loan came of it. `most` plays that many applications, evenly taken from the window.
     """
 
-    def __init__(self, client: Client, book: Book, progress: Progress) -> None:
+    def __init__(
+        self,
+        client: Client,
+        book: Book,
+        progress: Progress,
+        *,
+        at_once: int = AT_ONCE,
+        most: int | None = None,
+    ) -> None:
         self.book = book.mapping.name
-        self._client, self._table = client, book
-        self._progress = progress
+        self.decided: dict[int, Decided] = {}
+        self.loans: dict[int, str] = {}
+        self.models: list[FittedOn] = []
+        self._client, self._table, self._progress = client, book, progress
+        self._at_once, self._most = at_once, most
         self._due: list[tuple[datetime, int, int, dict[str, Any]]] = []
-        self._scores: dict[int, int] = {}
         self._counts = {"applications": 0, "approved": 0, "loans": 0, "events": 0}
         self._month: date | None = None
+        self._fitted: date | None = None
         self._waiting: list[dict[str, Any]] = []
 
     async def play(self, deadline: Deadline) -> bool:
         """Play until the deadline or the book's end; whether the end was reached."""
-        for day in _days(self._table.applications()):
+        for day in _days(_some(self._table.applications(), self._table.deciding, self._most)):
             await self._until(day[0].at)
             await self._flush()
+            await self._fit(day[0].at.date().replace(day=1))
             await self._decide(day)
             if deadline.passed:
                 await self._flush()
@@ -59,25 +115,51 @@ class BookPlayer:
 
     def auc(self) -> float | None:
         """The area under the curve of the scores against the final outcome of the same loans."""
-        known = [(row, self._table.outcome(row)) for row in self._scores]
-        bad = [outcome for _, outcome in known if outcome is not None]
-        scores = [self._scores[row] for row, outcome in known if outcome is not None]
-        return None if len(set(bad)) < 2 else auc(bad, scores)
+        told = [(self._table.outcome(row), one.score) for row, one in self.decided.items()]
+        known = [(bad, score) for bad, score in told if bad is not None and score is not None]
+        if len({bad for bad, _ in known}) < 2:
+            return None
+        return auc([bad for bad, _ in known], [score for _, score in known])
+
+    async def _fit(self, month: date) -> None:
+        """Let a model decide a month that was fitted to what was knowable when it began."""
+        if month == self._fitted:
+            return
+        self._fitted = month
+        known_on = month - timedelta(days=1) if self._table.dated else None
+        model = from_book(self._table, known_on)
+        told = await self._client.post(
+            "/v1/models",
+            {
+                "version": f"{month:%Y-%m}",
+                "known_on": known_on.isoformat() if known_on else None,
+                "model": msgspec.json.decode(model.to_json()),
+            },
+        )
+        fit = model.artifact.training
+        self.models.append(FittedOn(month, known_on, fit.rows, fit.bads, fit.auc_ppm, told["sha256"]))
 
     async def _decide(self, day: Sequence[Application]) -> None:
-        for begin in range(0, len(day), AT_ONCE):
-            some = day[begin : begin + AT_ONCE]
+        for begin in range(0, len(day), self._at_once):
+            some = day[begin : begin + self._at_once]
             answers = await self._client.together(
                 self._client.apply(one.payload, f"{self.book}/{one.row}") for one in some
             )
             approved = []
             for one, answer in zip(some, answers, strict=True):
                 self._counts["applications"] += 1
-                if answer.get("score") is not None:
-                    self._scores[one.row] = answer["score"]
-                if answer.get("outcome") == "approve":
+                said = answer.get("outcome") == "approve"
+                self.decided[one.row] = Decided(
+                    answer["application_id"],
+                    one.at.date(),
+                    said,
+                    answer.get("score"),
+                    answer.get("pd_ppm"),
+                )
+                if said:
+                    self._counts["approved"] += 1
                     approved.append((one, answer))
-            if approved:
+            if approved and self._table.lived:
                 await self._pay_out(approved)
         self._progress.day(day[0].at.date(), **self._counts)
 
@@ -86,7 +168,6 @@ class BookPlayer:
 
         The loans' lives go on the list of what is due.
         """
-        self._counts["approved"] += len(approved)
         lines = []
         for one, answer in approved:
             lines += _contract(self.book, one, answer["application_id"], self._amount(one, answer))
@@ -99,6 +180,7 @@ class BookPlayer:
             if answer["loan_id"] is None:
                 continue
             self._counts["loans"] += 1
+            self.loans[one.row] = answer["loan_id"]
             for number, event in enumerate(self._table.life(one.row, answer["loan_id"])):
                 heapq.heappush(self._due, (datetime.fromisoformat(event["at"]), one.row, number, event))
 
@@ -154,6 +236,16 @@ class BookPlayer:
             ]
         )
         self._progress.day(last, **self._counts)
+
+
+def _some(applications: Iterator[Application], count: int, most: int | None) -> Iterator[Application]:
+    """So many of them, evenly taken."""
+    step = 1 if most is None else max(1, count / most)
+    wanted = 0.0
+    for place, one in enumerate(applications):
+        if place >= wanted:
+            wanted += step
+            yield one
 
 
 def _days(applications: Iterator[Application]) -> Iterator[list[Application]]:

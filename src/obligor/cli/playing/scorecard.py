@@ -14,7 +14,7 @@ from obligor.app.packs import place
 from obligor.scoring import Characteristic, PointsModel
 from obligor.sources import Book
 
-__all__ = ["from_book", "from_world"]
+__all__ = ["from_book", "from_world", "hindsight"]
 
 INDETERMINATE_DAYS = 30
 
@@ -30,15 +30,31 @@ def from_world(history: pl.DataFrame, known_on: date) -> PointsModel:
     )
 
 
-def from_book(book: Book) -> PointsModel:
-    """A scorecard from the loans of a book whose outcome was knowable on the mapping's day."""
+def from_book(book: Book, known_on: date | None = None) -> PointsModel:
+    """A scorecard from the loans of a book whose outcome was knowable on a day, or on the mapping's."""
     mapping = book.mapping
+    training = mapping.spec.training
     return scoring.train(
-        book.training_frame(),
+        book.training_frame(known_on),
         "bad",
         mapping.declarations(),
         name="application",
-        known_on=mapping.spec.training.known_on,
+        known_on=known_on or (training.known_on if training else None),
         note=f"book {mapping.name}, what was knowable",
-        base_rate=book.base_rate(),
+        base_rate=book.base_rate(known_on),
+    )
+
+
+def hindsight(book: Book) -> PointsModel:
+    """A scorecard from how the loans before the deciding window ended, which nobody knew when it began.
+
+    It bounds what the book's facts can tell, and never decides.
+    """
+    mapping = book.mapping
+    return scoring.train(
+        book.hindsight_frame(),
+        "bad",
+        mapping.declarations(),
+        name="hindsight",
+        note=f"book {mapping.name}, in hindsight",
     )

@@ -25,9 +25,13 @@ class Deadline:
 
 
 class Progress:
-    """One line on a terminal that keeps changing, or a line now and then where there is none."""
+    """One line on a terminal that keeps changing, or a line now and then where there is none.
 
-    def __init__(self) -> None:
+    A quiet one says nothing.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
         self._terminal = sys.stderr.isatty()
         self._last = 0.0
         self._begun = time.monotonic()
@@ -35,7 +39,7 @@ class Progress:
     def day(self, day: date, **counts: int) -> None:
         """Say which day has been reached and what has happened so far."""
         now = time.monotonic()
-        if now - self._last < (0.2 if self._terminal else EVERY_SECONDS):
+        if self._quiet or now - self._last < (0.2 if self._terminal else EVERY_SECONDS):
             return
         self._last = now
         told = "  ".join(f"{name} {count:,}" for name, count in counts.items())
@@ -47,6 +51,8 @@ class Progress:
 
     def say(self, text: str) -> None:
         """A line of its own."""
+        if self._quiet:
+            return
         print(f"\r\033[K{text}" if self._terminal else text, file=sys.stderr, flush=True)
 
 
