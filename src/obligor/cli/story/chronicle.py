@@ -116,9 +116,10 @@ def read(books: Books, outcomes: Mapping[str, bool] | None = None) -> Chronicle:
         "SELECT d.application_id, d.day, COALESCE(d.overridden, d.outcome) AS outcome, d.score, d.pd_ppm,"
         " l.disbursed_on, l.bad_on"
         # An application may have several loans: the first counts, and the first that goes bad.
-        " FROM (SELECT application_id, MIN(disbursed_on) AS disbursed_on, MIN(bad_on) AS bad_on"
+        " FROM p_decision AS d LEFT JOIN"
+        " (SELECT application_id, MIN(disbursed_on) AS disbursed_on, MIN(bad_on) AS bad_on"
         " FROM p_loan WHERE tenant = ? GROUP BY application_id) AS l"
-        " RIGHT JOIN p_decision AS d ON l.application_id = d.application_id"
+        " ON l.application_id = d.application_id"
         " WHERE d.tenant = ? AND d.stage = 'prelend' ORDER BY d.known_seq",
         books.tenant,
     )
