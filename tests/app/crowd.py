@@ -45,7 +45,8 @@ class Child:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                assert self.process.wait(30) == 0
+                code = self.process.wait(30)
+                assert code == 0, (code, self.errors.read_text()[-2_000:])
             finally:
                 self.process.kill()
         self.process.stdout.close()

@@ -66,6 +66,7 @@ BASES: dict[str, dict[str, Any]] = {
     "starter/classify": CLASSIFIED,
     "starter/treat": CASE,
     "book/prelend": {"requested_minor": 1_000_000, "term_months": 36, "headroom_minor": None},
+    "book/review": {"requested_minor": 1_000_000, "term_months": 1, "headroom_minor": None},
     "book/drawdown": REQUEST,
     "book/monitor": LOAN,
 }

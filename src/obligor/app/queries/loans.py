@@ -26,7 +26,7 @@ from obligor.app.views import (
     PostingRow,
     Share,
 )
-from obligor.kernel import Event, InvalidInput
+from obligor.kernel import Event
 from obligor.loans import Loan as LoanState
 
 __all__ = ["STATE", "FundsOf", "day_values", "listing", "loan", "row_of"]
@@ -181,9 +181,9 @@ def loan(books: Books, loan_id: str, on: date | None, funds_of: FundsOf) -> Loan
 def _conditions(tenant: str, filters: LoanFilters, day: date) -> tuple[str, dict[str, Any]]:
     values: dict[str, Any] = {"tenant": tenant, **day_values(day)}
     parts = ["tenant = :tenant"]
-    if filters.mob is not None and filters.over is None:
-        raise InvalidInput.field("mob", filters.mob, "a month on book together with over, 30 or 90")
     mob = filters.mob
+    # Late by a month on book, and no word how late: late enough to count at all.
+    over = filters.over or (None if mob is None else 30)
     for name, condition, value in (
         ("product", "product = :product", filters.product),
         ("partner", "partner = :partner", filters.partner),
@@ -192,7 +192,7 @@ def _conditions(tenant: str, filters: LoanFilters, day: date) -> tuple[str, dict
         ("day_to", "disbursed_on <= :day_to", filters.day_to and filters.day_to.isoformat()),
         ("person", "person_id = :person", filters.person),
         ("state", f"{STATE} = :state", filters.state),
-        ("over", LATE.format(by="AND late.month_on_book <= :mob" if mob is not None else ""), filters.over),
+        ("over", LATE.format(by="AND late.month_on_book <= :mob" if mob is not None else ""), over),
         ("score_from", SCORED.format(bound=">= :score_from"), filters.score_from),
         ("score_to", SCORED.format(bound="<= :score_to"), filters.score_to),
     ):

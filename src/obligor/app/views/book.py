@@ -32,7 +32,8 @@ class LoanFilters(View, frozen=True, kw_only=True):
 
     `month` is the month of disbursement, "2026-01"; the days bound the date of disbursement, both inclusive.
     `over` keeps loans that were ever more than 30 or 90 days past due, with `mob` those that were by the end
-    of that month on book. The scores bound that of the first decision, both inclusive.
+    of that month on book; `mob` alone means over 30. The scores bound that of the first decision, both
+    inclusive.
     """
 
     state: str | None = None
