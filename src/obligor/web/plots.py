@@ -19,6 +19,8 @@ _FILL = {"f1": "#2a6496", "f2": "#c8741a", "f3": "#2f8f83", "f4": "#87568f", "f6
 _TALL, _FOOT, _HEAD = 150.0, 22.0, 14.0
 # A bar and the space beside it take no more of the width than this.
 _WIDEST = 16.0
+# Names of bars that find room beside one another on a desk.
+_NAMED_MOST = 14
 
 
 class Stack(msgspec.Struct, frozen=True):
@@ -58,11 +60,12 @@ def interval(bad: int, rows: int) -> tuple[float, float]:
 
 
 def stacks(bars: Sequence[Stack], label: str) -> Markup:
-    """Upright bars on one scale; where there are many, not every name is written on a phone."""
+    """Upright bars on one scale; where there are many, not every name is written, and fewer on a phone."""
     if not bars:
         return Markup()
     most = max(sum(amount for _, amount in bar.parts) for bar in bars) or 1
     pitch = min(100 / len(bars), _WIDEST)
+    every = -(-len(bars) // _NAMED_MOST)
     foot = _HEAD + _TALL
     drawn = f'<line class="kl" x1="0" x2="100%" y1="{foot:g}" y2="{foot:g}" stroke="#c9c4b9"/>'
     for index, bar in enumerate(bars):
@@ -74,7 +77,9 @@ def stacks(bars: Sequence[Stack], label: str) -> Markup:
                 f'<rect class="{kind}" x="{x:.2f}%" width="{width:.2f}%" y="{top:.1f}" height="{tall:.1f}"'
                 f' fill="{_FILL[kind]}"/>'
             )
-        wide = " wide" if len(bars) > 8 and index % 2 else ""
+        if index % every:
+            continue
+        wide = " wide" if len(bars) > 8 and index // every % 2 else ""
         drawn += _words(x + width / 2, foot + 16, bar.name, "middle", f"i3{wide}")
         drawn += _words(x + width / 2, top - 4, bar.over, "middle", f"i2{wide}")
     return _svg(drawn, label, foot + _FOOT)
