@@ -6,7 +6,8 @@ import resource
 import signal
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,12 +55,12 @@ def up(
         service.start()
         look_seldom()
         web = create_app(service, limits=settings.limits, tracing=tracing_of(settings.tracing))
-        metrics = _beside(create_metrics_app(web, service), settings.host, settings.metrics_port)
         config = server_config(web, web.gate, host=settings.host, port=settings.port)
-        try:
-            Announcing(config, data, metrics, control).run()
-        finally:
-            control.close()
+        with _beside(create_metrics_app(web, service), settings.host, settings.metrics_port) as metrics:
+            try:
+                Announcing(config, data, metrics, control).run()
+            finally:
+                control.close()
     except Stopped:
         pass
     finally:
@@ -84,14 +85,23 @@ def _allow_files(connections: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, allowed), hard))
 
 
-def _beside(application: Any, host: str, port: int) -> int:
-    """Serve a second application on a port of its own, on a thread; returns the port."""
+@contextmanager
+def _beside(application: Any, host: str, port: int) -> Iterator[int]:
+    """Serve a second application on a port of its own, on a thread that has ended on leaving; gives the port.
+
+    Its event loop is native code: alive while the interpreter is taken down, it would crash the process.
+    """
     listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind((host, port))
     server = uvicorn.Server(server_config(application))
-    threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="metrics", daemon=True).start()
-    return int(listening.getsockname()[1])
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="metrics", daemon=True)
+    thread.start()
+    try:
+        yield int(listening.getsockname()[1])
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 class Announcing(uvicorn.Server):
