@@ -105,8 +105,7 @@ def measured(child, make, seconds):
 def test_at_three_times_its_capacity_a_server_answers_as_much_as_before(crowd, seconds):
     child, make = crowd(LIMITS)
     found = measured(child, make, seconds)
-    # Three seconds beside other tests on the same cores tell less than half a minute alone.
-    assert found["good"] >= (0.8 if seconds > 3 else 0.5) * found["peak"], found
+    assert found["good"] >= 0.8 * found["peak"], found
     assert found["lost"] == found["others"] == 0, found
     assert found["refused"] >= found["decided"], "it was no overload"
     assert found["p99"] <= IN_TIME_SECONDS, found
