@@ -6,6 +6,7 @@ import builtins
 import hashlib
 import hmac
 import itertools
+import os
 import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -193,11 +194,13 @@ def blind(index_key: bytes, value: str) -> str:
 
 # ---- commands
 
+# A process that a test starts writes into the same journal: its ids must be others.
+_PROCESS = str(os.getpid())
 _numbers = itertools.count()
 
 
 def draft(stream: str, body: Any, *, subjects: tuple[str, ...] = (), **more: Any) -> Draft:
-    identity = more.pop("id", None) or derived_id("test", next(_numbers))
+    identity = more.pop("id", None) or derived_id("test", _PROCESS, next(_numbers))
     made = {"id": identity, "at": START, "source": "test", "actor": "tester", **more}
     return Draft(stream=stream, body=body, subjects=subjects, **made)
 

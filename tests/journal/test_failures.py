@@ -122,21 +122,27 @@ def test_a_projections_wrong_statement_fails_its_own_command_alone(tmp_path: Pat
         assert h.journal.reader().size(TENANT) == 2
 
 
+@pytest.mark.parametrize("bad", [2, 3 * rows.PIECE - 1])
 def test_a_bug_while_writing_fails_the_commands_it_belongs_to(
-    tmp_path: Path, store: str | None, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, store: str | None, monkeypatch: pytest.MonkeyPatch, bad: int
 ) -> None:
     genuine = rows._event_row
 
     def sometimes(numbered, *more):
-        if numbered.event.body.amount_minor == 2:
+        if numbered.event.body.amount_minor == bad:
             raise LookupError
         return genuine(numbered, *more)
 
+    amounts = range(1, 3 * rows.PIECE)
     with house(tmp_path, store=store) as h:
+        # The last is in a piece that is made while the store already writes the ones before.
         monkeypatch.setattr(rows, "_event_row", sometimes)
-        outcomes = h.journal.submit_many([command(fee("l1", n)) for n in (1, 2, 3)]).result(30)
-        assert [type(outcome) for outcome in outcomes] == [Answer, LookupError, Answer]
-        assert _state(h) == [[1, 3], {"l1": 4}, 2]
+        outcomes = h.journal.submit_many([command(fee("l1", n)) for n in amounts]).result(30)
+        wanted = [LookupError if n == bad else Answer for n in amounts]
+        assert [type(outcome) for outcome in outcomes] == wanted
+        good = [n for n in amounts if n != bad]
+        assert _state(h) == [good, {"l1": sum(good)}, len(good)]
+        assert [entry.known_seq for entry in h.journal.reader().entries(TENANT)] == [*range(len(good))]
 
 
 def test_a_memory_that_fails_half_way_is_made_again(tmp_path: Path, store: str | None) -> None:

@@ -156,7 +156,7 @@ def test_a_commit_of_what_had_failed_is_no_commit(database: str, tmp_path: Path)
     with pytest.raises(StoreFailed, match="answered a commit with ROLLBACK"):
         store.commit()
     store.begin([TENANT])
-    store.write(Batch(heads=[Head(TENANT, 7, bytes(32))]))
+    store.write([Batch(heads=[Head(TENANT, 7, bytes(32))])])
     store.rollback()
     assert store.head(TENANT).size == 1
     store.close()

@@ -10,8 +10,7 @@ from typing import Any
 import apsw
 import pytest
 
-from obligor.journal import Accepted, FileKeys, Journal, Vault, View, open_reader
-from obligor.journal.committer import Committer
+from obligor.journal import Accepted, FileKeys, Journal, Vault, View, open_reader, rows
 from obligor.journal.schema import VERSION
 from obligor.kernel import Conflict, Corrupted, InvariantBroken, NotFound, Unavailable
 from obligor.proof import Checkpoint, Signer, open_note, root_of
@@ -207,7 +206,8 @@ def test_a_broken_invariant_stops_the_journal_and_everybody_is_told(
         def contradict(*_: object) -> None:
             raise InvariantBroken("two heads")
 
-        monkeypatch.setattr(Committer, "_add", contradict)
+        # In the middle of writing: the store has begun to take the group's rows.
+        monkeypatch.setattr(rows, "_events", contradict)
         with pytest.raises(InvariantBroken):
             h.do(fee("l1", 2))
         assert not h.journal.alive

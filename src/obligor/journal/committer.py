@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 
 from obligor.journal.erasure import Eraser
 from obligor.journal.group import Group, Outcome, attempts_of, keys_of
 from obligor.journal.known import Committed
 from obligor.journal.logs import Logs
 from obligor.journal.observing import SILENT, Observer
-from obligor.journal.rows import add_rows
+from obligor.journal.rows import batches
 from obligor.journal.sealing import fresh_nonces, open_event
 from obligor.journal.store import Batch, CheckpointRow, IdTaken, Retry, RoleLost, Store, StoreFailed
 from obligor.journal.types import Command, Idempotency, Registry
 from obligor.journal.vault import Vault
-from obligor.journal.view import Cache, TenantGroup
+from obligor.journal.view import Cache
 from obligor.kernel import Clock, Entropy, Event, InvariantBroken, Refusal, Unavailable
 from obligor.kernel.failpoints import reach
 
@@ -241,10 +242,7 @@ class Committer:
         if group.empty:
             self._store.rollback()
         else:
-            batch = Batch(erasures=group.erasures, checkpoints=self._unstored)
-            for tenant_group in group.tenants.values():
-                self._add(tenant_group, batch)
-            self._store.write(batch)
+            self._store.write(self._batches(group))
             reach("group.written")
             self._in_doubt.update(group.tenants)
             self._store.commit()
@@ -253,8 +251,13 @@ class Committer:
             self._unstored = []
         return outcomes, group
 
-    def _add(self, group: TenantGroup, batch: Batch) -> None:
-        add_rows(group, batch, self._vault, self._logs.tree(group.tenant), self._nonces)
+    def _batches(self, group: Group) -> Iterable[Batch]:
+        # The store is asked for trees here and now: it cannot be while it writes.
+        tenants = [
+            batches(each, self._vault, self._logs.tree(each.tenant), self._nonces)
+            for each in group.tenants.values()
+        ]
+        return chain(*tenants, [Batch(erasures=group.erasures, checkpoints=self._unstored)])
 
     def _fold(
         self, commands: Sequence[Command], attempts: Sequence[Idempotency | None], *, ask: bool
@@ -317,7 +320,7 @@ class Committer:
     def _in_transaction(self, batch: Batch) -> None:
         try:
             self._store.begin({row.tenant for row in batch.checkpoints})
-            self._store.write(batch)
+            self._store.write([batch])
             reach("checkpoints.written")
             self._store.commit()
         except BaseException:

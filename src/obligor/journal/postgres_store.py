@@ -182,17 +182,24 @@ class PostgresStore:
         elif status is not pq.TransactionStatus.IDLE:
             self._drop()
 
-    def write(self, batch: Batch) -> None:
-        """Write a group's rows in one round trip, and in another what its projections write.
+    def write(self, batches: Iterable[Batch]) -> None:
+        """Send a batch's rows as soon as it is made; what projections write goes in a round trip of its own.
 
         Raises:
             IdTaken: an event's id is taken.
             WrongStatement: one of a projection's, or a value that PostgreSQL cannot hold.
             StoreFailed: anything else.
         """
-        self._apply(lambda connection: write_rows(connection, batch))
-        self._heads |= {head.tenant: head for head in batch.heads}
-        self.run(chain.from_iterable(batch.statements))
+        statements: list[Statement] = []
+
+        def noted() -> Iterator[Batch]:
+            for batch in batches:
+                self._heads |= {head.tenant: head for head in batch.heads}
+                statements.extend(chain.from_iterable(batch.statements))
+                yield batch
+
+        self._apply(lambda connection: write_rows(connection, noted()))
+        self.run(statements)
 
     def run(self, statements: Iterable[Statement]) -> None:
         """A projection's statements in order, sent without waiting for each.

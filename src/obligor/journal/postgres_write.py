@@ -1,8 +1,9 @@
-"""Writing rows set-wise: COPY for what is only added, one round trip for the rest."""
+"""Writing rows set-wise: a batch is one statement over arrays, sent while the next batch is made."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from obligor.journal import paging
@@ -16,16 +17,12 @@ from obligor.journal.types import Statement
 
 __all__ = ["write_rows", "write_statements"]
 
-# Up to here a group's events go as arrays, all in one statement; beyond, copying them costs less.
-ARRAY_ROWS = 200
-
 
 class _Table:
-    """How rows are added to a table."""
+    """How rows are added to a table, or take the place of those with their key."""
 
     def __init__(self, name: str, names: str, kinds: str, replaces: str = "") -> None:
         self.kinds = kinds.split()
-        self.copy = f"COPY {name}({names}) FROM STDIN (FORMAT BINARY)"
         self._name, self._names, self._replaces = name, names, replaces
 
     def insert(self, first: int) -> str:
@@ -34,21 +31,18 @@ class _Table:
         return f"INSERT INTO {self._name}({self._names}) SELECT * FROM unnest({arrays}) {self._replaces}"
 
 
-_COPIED = (
-    _Table("event", q.EVENT_COLUMNS, "text int8 text text int8 text bytea bytea bytea bytea"),
-    _Table("subject_event", "tenant, subject, known_seq", "text text int8"),
-    _Table("idempotency", "tenant, key, body, person, answer", "text text text text bytea"),
-)
-_REPLACED = (
-    _Table("lookup", "tenant, kind, key, value, person", "text text text text text", q.REPLACE_LOOKUP),
-    _Table("cursor", "tenant, name, known_seq", "text text int8", q.REPLACE_CURSOR),
-    _Table("tile", "tenant, level, position, hashes", "text int8 int8 bytea", q.REPLACE_TILE),
-    _Table("head", "tenant, size, root", "text int8 bytea", q.REPLACE_HEAD),
-    _Table("checkpoint", "tenant, size, note", "text int8 text", q.REPLACE_CHECKPOINT),
-)
+_EVENT = _Table("event", q.EVENT_COLUMNS, "text int8 text text int8 text bytea bytea bytea bytea")
+_SUBJECT = _Table("subject_event", "tenant, subject, known_seq", "text text int8")
+_ANSWER = _Table("idempotency", "tenant, key, body, person, answer", "text text text text bytea")
+_LOOKUP = _Table("lookup", "tenant, kind, key, value, person", "text text text text text", q.REPLACE_LOOKUP)
+_CURSOR = _Table("cursor", "tenant, name, known_seq", "text text int8", q.REPLACE_CURSOR)
+_TILE = _Table("tile", "tenant, level, position, hashes", "text int8 int8 bytea", q.REPLACE_TILE)
+_HEAD = _Table("head", "tenant, size, root", "text int8 bytea", q.REPLACE_HEAD)
+_CHECKPOINT = _Table("checkpoint", "tenant, size, note", "text int8 text", q.REPLACE_CHECKPOINT)
 
 
-def _whole(tables: Sequence[_Table]) -> str:
+@lru_cache(maxsize=64)
+def _whole(tables: tuple[_Table, ...]) -> str:
     """One statement that adds to all these tables."""
     parts, first = [], 1
     for number, table in enumerate(tables):
@@ -57,42 +51,40 @@ def _whole(tables: Sequence[_Table]) -> str:
     return f"WITH {', '.join(parts)} SELECT 1"
 
 
-_GROUP = _whole(_COPIED + _REPLACED)
-_REST = _whole(_REPLACED)
+def write_rows(connection: Connection, batches: Iterable[Batch]) -> None:
+    """Write the rows of batches, all but their projections' statements.
 
-
-def write_rows(connection: Connection, batch: Batch) -> None:
-    """Write the rows of a group, all but its projections' statements.
+    The server writes one batch while the next is made: nothing is waited for until the last is sent.
 
     Raises:
         psycopg.Error: one of them could not be written.
     """
-    copied: tuple[Sequence[Any], ...] = (batch.events, batch.subjects, batch.answers)
-    checkpoints = {(row.tenant, row.size): row for row in batch.checkpoints}
-    replaced: tuple[Sequence[Any], ...] = (
-        batch.lookups,
-        batch.cursors,
-        batch.tiles,
-        batch.heads,
-        [*checkpoints.values()],
-    )
-    arrays = [
-        array for table, rows in zip(_REPLACED, replaced, strict=True) for array in columns(table.kinds, rows)
-    ]
-    if max(map(len, copied)) > ARRAY_ROWS:
-        for table, rows in zip(_COPIED, copied, strict=True):
+    with connection.pipeline():
+        for batch in batches:
+            rows = _rows(batch)
             if rows:
-                _copy(connection, table, rows)
-        connection.execute(_REST, arrays)
-    else:
-        added = [
-            array for table, rows in zip(_COPIED, copied, strict=True) for array in columns(table.kinds, rows)
-        ]
-        connection.execute(_GROUP, added + arrays)
-    for erasure in batch.erasures:
-        connection.execute(postgres_sql(q.INSERT_ERASURE)[0], erasure)
-        for purge in (q.PURGE_LOOKUPS, q.PURGE_ANSWERS):
-            connection.execute(postgres_sql(purge)[0], erasure[:2])
+                arrays = [array for table, each in rows for array in columns(table.kinds, each)]
+                connection.execute(_whole(tuple(table for table, _ in rows)), arrays)
+            for erasure in batch.erasures:
+                connection.execute(postgres_sql(q.INSERT_ERASURE)[0], erasure)
+                for purge in (q.PURGE_LOOKUPS, q.PURGE_ANSWERS):
+                    connection.execute(postgres_sql(purge)[0], erasure[:2])
+
+
+def _rows(batch: Batch) -> list[tuple[_Table, Sequence[Sequence[Any]]]]:
+    """The tables that a batch has rows for, with these."""
+    checkpoints = {(row.tenant, row.size): row for row in batch.checkpoints}
+    found: tuple[tuple[_Table, Sequence[Sequence[Any]]], ...] = (
+        (_EVENT, batch.events),
+        (_SUBJECT, batch.subjects),
+        (_ANSWER, batch.answers),
+        (_LOOKUP, batch.lookups),
+        (_CURSOR, batch.cursors),
+        (_TILE, batch.tiles),
+        (_HEAD, batch.heads),
+        (_CHECKPOINT, [*checkpoints.values()]),
+    )
+    return [(table, rows) for table, rows in found if rows]
 
 
 def write_statements(connection: Connection, runs: Runs, statements: Iterable[Statement]) -> None:
@@ -113,10 +105,3 @@ def write_statements(connection: Connection, runs: Runs, statements: Iterable[St
                 cursor.executemany(sql, rows)
             else:
                 cursor.execute(sql, rows[0])
-
-
-def _copy(connection: Connection, table: _Table, rows: Sequence[Sequence[Any]]) -> None:
-    with connection.cursor().copy(table.copy) as copy:
-        copy.set_types(table.kinds)
-        for row in rows:
-            copy.write_row(row)

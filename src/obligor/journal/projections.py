@@ -144,7 +144,7 @@ class _Finds:
 
     def flush(self) -> None:
         """Write what was taken."""
-        self._store.write(Batch(lookups=[*self._lookups.values()], subjects=self._subjects))
+        self._store.write([Batch(lookups=[*self._lookups.values()], subjects=self._subjects)])
         self._lookups, self._subjects = {}, []
 
 

@@ -1,6 +1,6 @@
 """The rows of a group: everything it had accepted, sealed, committed to and put into the tree.
 
-What is the same for every event is done for all of them at once.
+What is the same for many events is done for all of them at once.
 """
 
 from __future__ import annotations
@@ -19,11 +19,16 @@ from obligor.kernel import InvariantBroken
 from obligor.kernel.failpoints import reach
 from obligor.proof import entry_bytes, leaf_hash
 
-__all__ = ["add_rows"]
+__all__ = ["batches"]
+
+# So many events are sealed at a time: a store may be writing them while the next ones are.
+PIECE = 32
 
 
-def add_rows(group: TenantGroup, batch: Batch, vault: Vault, tree: LogTree, nonces: Iterator[bytes]) -> None:
-    """Add to a batch what a tenant's part of a group writes; its keys are durable on return.
+def batches(group: TenantGroup, vault: Vault, tree: LogTree, nonces: Iterator[bytes]) -> Iterator[Batch]:
+    """What a tenant's part of a group writes, in pieces, each made when it is asked for.
+
+    The keys of all are durable before the first.
 
     Raises:
         InvariantBroken: the tree is not where the events begin.
@@ -33,27 +38,37 @@ def add_rows(group: TenantGroup, batch: Batch, vault: Vault, tree: LogTree, nonc
     rings = _rings(group, vault)
     if tree.size != group.first:
         raise InvariantBroken(f"the log of {tenant} has {tree.size} leaves for {group.first} events")
+    yield Batch(
+        lookups=[*group.finds.values()],
+        answers=[_answer_row(row, rings, nonces) for row in group.answers.values()],
+        cursors=[CursorRow(tenant, *cursor) for cursor in group.cursors.items()],
+    )
+    for start in range(0, len(group.accepted), PIECE):
+        yield _events(group.accepted[start : start + PIECE], rings, tree, nonces)
+    last = Batch(statements=[*group.statements.values()])
     if group.accepted:
-        theirs = [_ring_of(numbered, rings) for numbered in group.accepted]
-        roots = _roots(group.accepted, theirs)
-        rows = [
-            _event_row(numbered, ring, root, nonces)
-            for numbered, ring, root in zip(group.accepted, theirs, roots, strict=True)
-        ]
-        for row in rows:
-            tree.append(row.leaf)
-        batch.events += rows
-        batch.subjects += [
-            (tenant, subject, numbered.event.known_seq)
-            for numbered in group.accepted
-            for subject in dict.fromkeys(numbered.event.subjects)
-        ]
-        batch.tiles += tree.take_tiles()
-        batch.heads.append(Head(tenant, tree.size, tree.root()))
-    batch.lookups += group.finds.values()
-    batch.answers += [_answer_row(row, rings, nonces) for row in group.answers.values()]
-    batch.cursors += [CursorRow(tenant, *cursor) for cursor in group.cursors.items()]
-    batch.statements += group.statements.values()
+        last.tiles = tree.take_tiles()
+        last.heads = [Head(tenant, tree.size, tree.root())]
+    yield last
+
+
+def _events(
+    accepted: Sequence[Numbered], rings: dict[str, Ring], tree: LogTree, nonces: Iterator[bytes]
+) -> Batch:
+    theirs = [_ring_of(numbered, rings) for numbered in accepted]
+    roots = _roots(accepted, theirs)
+    rows = [
+        _event_row(numbered, ring, root, nonces)
+        for numbered, ring, root in zip(accepted, theirs, roots, strict=True)
+    ]
+    for row in rows:
+        tree.append(row.leaf)
+    subjects = [
+        (event.tenant, subject, event.known_seq)
+        for event in (numbered.event for numbered in accepted)
+        for subject in dict.fromkeys(event.subjects)
+    ]
+    return Batch(events=rows, subjects=subjects)
 
 
 def _rings(group: TenantGroup, vault: Vault) -> dict[str, Ring]:

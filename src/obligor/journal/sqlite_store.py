@@ -121,14 +121,18 @@ class SqliteStore:
             self._execute("ROLLBACK")
 
     @fetch
-    def write(self, batch: Batch) -> None:
-        """Write a group's rows.
+    def write(self, batches: Iterable[Batch]) -> None:
+        """Write each batch's rows when it is made.
 
         Raises:
             IdTaken: an event's id is taken.
             WrongStatement: one of a projection's.
             StoreFailed: anything else.
         """
+        for batch in batches:
+            self._write(batch)
+
+    def _write(self, batch: Batch) -> None:
         many = self._connection.executemany
         try:
             many(q.INSERT_EVENT, batch.events)

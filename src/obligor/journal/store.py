@@ -140,7 +140,7 @@ class ErasureRow(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """All that a group writes, in one transaction."""
+    """Rows that are written together: all that a group writes, or a piece of it."""
 
     events: list[EventRow] = field(default_factory=list)
     subjects: list[tuple[str, str, int]] = field(default_factory=list)
@@ -234,8 +234,11 @@ class Store(Protocol):
         """Forget everything since `begin`, if anything."""
         ...
 
-    def write(self, batch: Batch) -> None:
-        """Write a group's rows; erasures take out the person's lookups and stored answers.
+    def write(self, batches: Iterable[Batch]) -> None:
+        """Write rows, in order; erasures take out the person's lookups and stored answers.
+
+        A batch is asked for while others are written: whoever makes it does not use the store, and until
+        this returns none of them is there.
 
         Raises:
             IdTaken: an event's id is taken.

@@ -136,7 +136,7 @@ def keys_wanted(row: EventRow) -> list[tuple[str, str]]:
 class _Batches:
     """The rows that change beside the log, as they go into a store a batch at a time."""
 
-    def __init__(self, write: Callable[[Batch], None]) -> None:
+    def __init__(self, write: Callable[[Iterable[Batch]], None]) -> None:
         self._write = write
         self._batch = Batch()
         self._rows = 0
@@ -151,7 +151,7 @@ class _Batches:
     def flush(self) -> None:
         """Write what was taken."""
         if self._rows:
-            self._write(self._batch)
+            self._write([self._batch])
             self._batch, self._rows = Batch(), 0
 
 
@@ -197,13 +197,13 @@ class Filling:
             if len(batch.events) == BATCH:
                 # A tile that grew several times is taken once, as a store wants it.
                 batch.tiles = tree.take_tiles()
-                self._store.write(batch)
+                self._store.write([batch])
                 batch = Batch()
             yield StoredEntry(row.known_seq, row.envelope, row.body_root, row.sealed, row.leaf)
         batch.tiles = tree.take_tiles()
         if tree.size:
             batch.heads = [Head(tenant, tree.size, tree.root())]
-        self._store.write(batch)
+        self._store.write([batch])
 
     def add(self, row: CheckpointRow | AnswerRow | CursorRow | ErasureRow) -> None:
         """Write a row of the tables that change."""
