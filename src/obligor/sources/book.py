@@ -94,15 +94,15 @@ class Book:
         return self._window.height
 
     def training_frame(self, known_on: date | None = None) -> pl.DataFrame:
-        """The rows whose label was knowable on a day (the mapping's if none is given), in the file's order.
+        """The rows whose label was knowable on a day (the mapping's if none is given), in order of time.
 
-        Where there are no dates, these are the rows that are not decided.
+        Where there are no dates, these are the rows that are not decided, in the file's order.
         Columns: the characteristics with the values that the facts have at decision time (integers, text,
         true or false, null; decimals as integers times 10^scale), and `bad`, 0 or 1.
         """
         wanted = self._labelled(known_on).filter(pl.col("_label").is_in([Label.GOOD, Label.BAD]))
         target = (pl.col("_label") == Label.BAD).cast(pl.Int8).alias(_TARGET)
-        return wanted.select(*self.mapping.characteristics, target).collect(engine="streaming")
+        return self._in_time(wanted).select(*self.mapping.characteristics, target).collect(engine="streaming")
 
     def label_counts(self, known_on: date | None = None) -> dict[Label, int]:
         """How many rows have each label on a day; what is not good or bad is not in the training frame.
@@ -134,7 +134,10 @@ class Book:
         before = (pl.col("_issued") < first) & (pl.col("_label") != Label.OFF_POLICY)
         wanted = self._labelled(first).filter(before & pl.col("_bad").is_not_null())
         target = pl.col("_bad").cast(pl.Int8).alias(_TARGET)
-        return wanted.select(*self.mapping.characteristics, target).collect(engine="streaming")
+        return self._in_time(wanted).select(*self.mapping.characteristics, target).collect(engine="streaming")
+
+    def _in_time(self, frame: pl.LazyFrame) -> pl.LazyFrame:
+        return frame.sort("_issued", "_row") if self.dated else frame
 
     def deciding_frame(self) -> pl.DataFrame:
         """The rows that are decided, in order of time: `_row`, the characteristics, `bad` (null if open)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 
 import msgspec
@@ -31,10 +31,13 @@ def from_world(history: pl.DataFrame, known_on: date) -> PointsModel:
 
 
 def from_book(book: Book, known_on: date | None = None) -> PointsModel:
-    """A scorecard from the loans of a book whose outcome was knowable on a day, or on the mapping's."""
+    """A model from the loans of a book whose outcome was knowable on a day, or on the mapping's.
+
+    Boosted where the table is in order of time, which is what rounds are counted on; else a scorecard.
+    """
     mapping = book.mapping
     training = mapping.spec.training
-    return scoring.train(
+    return _trainer(book)(
         book.training_frame(known_on),
         "bad",
         mapping.declarations(),
@@ -46,15 +49,19 @@ def from_book(book: Book, known_on: date | None = None) -> PointsModel:
 
 
 def hindsight(book: Book) -> PointsModel:
-    """A scorecard from how the loans before the deciding window ended, which nobody knew when it began.
+    """A model from how the loans before the deciding window ended, which nobody knew when it began.
 
     It bounds what the book's facts can tell, and never decides.
     """
     mapping = book.mapping
-    return scoring.train(
+    return _trainer(book)(
         book.hindsight_frame(),
         "bad",
         mapping.declarations(),
         name="hindsight",
         note=f"book {mapping.name}, in hindsight",
     )
+
+
+def _trainer(book: Book) -> Callable[..., PointsModel]:
+    return scoring.train_boosted if book.dated else scoring.train
