@@ -99,6 +99,51 @@ def test_events_of_a_stream_that_was_called_fresh_and_is_not_are_never_written(
     assert versions == [1, 2]
 
 
+def test_nobody_looks_for_the_keys_of_who_was_made_just_now(tmp_path: Path, store: str | None) -> None:
+    def coming(view: Any) -> Accepted:
+        view.fresh("person/p1", "p1")
+        return Accepted([party("p1", name="Wei")])
+
+    with house(tmp_path, store=store) as h:
+        before = h.vault.loads
+        h.journal.submit(running(coming)).result(30)
+        assert h.vault.loads == before
+        h.do(fee("l1", 5, person="p1"))
+        assert h.vault.loads == before
+    with house(tmp_path, store=store) as h:
+        assert [event.erased for event in h.journal.reader().events(TENANT)] == [frozenset()] * 2
+        assert h.journal.reader().at(TENANT, 0).body.name == "Wei"
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_who_was_called_fresh_and_is_not_gets_no_second_key(
+    tmp_path: Path, store: str | None, gone: bool
+) -> None:
+    with house(tmp_path, store=store) as h:
+        h.do(party("p1", name="Wei"))
+        if gone:
+            h.do(erased("p1"))
+
+    def lying(view: Any) -> Accepted:
+        view.fresh("person/other", "p1")
+        return Accepted([party("p1", name="Wei again")])
+
+    with house(tmp_path, store=store) as h:
+        keys = {kind: h.vault.key(TENANT, "p1", kind) for kind in ("identity", "conduct", "money")}
+    with house(tmp_path, store=store) as h:
+        # It is sealed with the key there is, and refused where that was destroyed.
+        told = h.journal.submit(running(lying)).exception(30)
+        assert (told is not None) == gone
+    with house(tmp_path, store=store) as h:
+        assert {kind: h.vault.key(TENANT, "p1", kind) for kind in keys} == keys
+        events = [*h.journal.reader().events(TENANT)]
+        assert [event.type for event in events] == [
+            "party.registered",
+            "person.erased" if gone else "party.registered",
+        ]
+        assert gone or events[1].body.name == "Wei again"
+
+
 def test_who_follows_some_types_is_told_of_those_alone() -> None:
     told: list[str] = []
     memory = Memory(

@@ -80,9 +80,9 @@ class Proposal:
         return event
 
     def fresh(self, kind: str) -> str:
-        """The id of something new, whose stream `kind/id` has no events."""
+        """The id of something new, whose stream `kind/id` has no events; of a person, who has no keys."""
         made = self.call.new_id()
-        self.view.fresh(f"{kind}/{made}")
+        self.view.fresh(f"{kind}/{made}", made if kind == "person" else None)
         return made
 
     def state(self, stream: str) -> Any:

@@ -76,7 +76,7 @@ def _rings(group: TenantGroup, vault: Vault) -> dict[str, Ring]:
     persons = {numbered.event.subjects[0] for numbered in group.accepted if numbered.event.subjects}
     persons.update(row.person for row in group.answers.values() if row.person is not None)
     ordered = sorted(persons)
-    vault.ensure(group.tenant, ordered)
+    vault.ensure(group.tenant, ordered, fresh=group.fresh)
     reach("keys.made")
     return vault.rings(group.tenant, ordered)
 

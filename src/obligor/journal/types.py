@@ -96,10 +96,11 @@ class View(States, Protocol):
         """What was last looked up under (kind, key), or None."""
         ...
 
-    def fresh(self, stream: str) -> None:
+    def fresh(self, stream: str, subject: str | None = None) -> None:
         """Take it that a stream has no events yet, since its name holds an id that was made just now.
 
-        Nobody looks for them then. Should there be some, the store refuses the group, and nothing is written.
+        Nobody looks for them then, nor for keys of the `subject`, where it is one that was made just now.
+        Should there be some, the group is refused, and nothing is written.
         """
         ...
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -241,24 +241,29 @@ class Vault:
         found = self.ring(tenant, person).keys.get(FieldClass(kind))
         return found.raw if found else None
 
-    def ensure(self, tenant: str, persons: Iterable[str]) -> None:
+    def ensure(self, tenant: str, persons: Iterable[str], fresh: Collection[str] = ()) -> None:
         """Make the keys that these persons lack; on return they are durable. A destroyed key stays so.
+
+        Of those who are `fresh` none are looked for. Should there be some, they stay what they are.
 
         Raises:
             StoreFailed: they could not be written, and none of them was made.
         """
         with self._mutex:
+            self._refresh_unless_sure(tenant)
             made: dict[str, Ring] = {}
             rows: list[PersonRow] = []
-            for person, ring in self.rings(tenant, dict.fromkeys(persons)).items():
+            for person in dict.fromkeys(persons):
+                new = person in fresh and (tenant, person) not in self._rings
+                ring = NO_KEYS if new else self._ring(tenant, person)
                 if not ring.complete:
                     missing = [kind for kind in SEALED if kind not in ring.keys and kind not in ring.erased]
-                    fresh = {kind: self._entropy.bytes(KEY_BYTES) for kind in missing}
-                    for kind, raw in fresh.items():
+                    drawn = {kind: self._entropy.bytes(KEY_BYTES) for kind in missing}
+                    for kind, raw in drawn.items():
                         wrapped = self._provider.wrap(tenant, raw, _context(tenant, person, kind))
                         rows.append((tenant, person, kind.value, wrapped))
-                    new = {kind: ClassKey(raw) for kind, raw in fresh.items()}
-                    made[person] = Ring(ring.keys | new, ring.erased)
+                    keys = ring.keys | {kind: ClassKey(raw) for kind, raw in drawn.items()}
+                    made[person] = Ring(keys, ring.erased)
             if rows and self._rows.add(rows):
                 for person, ring in made.items():
                     self._remember(tenant, person, ring)

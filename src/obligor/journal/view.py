@@ -80,6 +80,7 @@ class Slot(NamedTuple):
 
 
 _NOTHING = Slot(0, None)
+_NO_CLASSES: frozenset[FieldClass] = frozenset()
 
 
 def fold_stream(registry: Registry, stream: str, events: Iterable[Event]) -> Slot:
@@ -139,6 +140,7 @@ class TenantGroup:
         self.cursors: dict[str, int] = {}
         self.statements: dict[str, list[Statement]] = {}
         self.erased: dict[str, frozenset[FieldClass]] = {}
+        self.fresh: set[str] = set()
 
     @property
     def size(self) -> int:
@@ -213,9 +215,12 @@ class CommandView:
         found = self._group.found
         return found[place] if place in found else self._known.find(self.tenant, kind, key)
 
-    def fresh(self, stream: str) -> None:
-        """Take it that a stream has no events."""
+    def fresh(self, stream: str, subject: str | None = None) -> None:
+        """Take it that a stream has no events, and a subject no keys."""
         self._cache.slots.setdefault((self.tenant, stream), _NOTHING)
+        if subject is not None:
+            self._group.fresh.add(subject)
+            self._group.erased.setdefault(subject, _NO_CLASSES)
 
     def events(self, stream: str) -> Iterator[Event]:
         """A stream's events, committed and not."""
