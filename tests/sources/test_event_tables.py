@@ -3,13 +3,14 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from obligor import features
 from obligor.features import backfill, settle, table
 from obligor.kernel import InvalidInput, NotFound
-from obligor.sources import EventTables, backfill_events, event_tables, keep_events
+from obligor.sources import EventTables, backfill_events, backfill_into, event_tables, keep_events
 from tests.features.crowd import Crowd, crowd
 from tests.features.samples import starter
 
@@ -45,6 +46,43 @@ def test_scattered_files_and_little_memory_give_the_same_features(some, little, 
     made = backfill_events(tmp_path / "raw", some.spine, starter(), memory_bytes=little, scratch=scratch)
     assert made.equals(expected(some))
     assert list(scratch.iterdir()) == [], "what was spilled is removed"
+
+
+@pytest.mark.parametrize("spilled", [False, True])
+def test_a_result_written_to_a_file_is_the_same_and_lies_on_the_disk_when_it_is_large(
+    some, tmp_path, monkeypatch, spilled
+):
+    monkeypatch.setattr(event_tables, "ROWS_LEAST", 1)
+    scattered(some, tmp_path / "raw")
+    genuine, held = features.fill, []
+
+    def fill(batches, spine, catalogue, values, **more):
+        held.append(type(values))
+        genuine(batches, spine, catalogue, values, **more)
+
+    monkeypatch.setattr(features, "fill", fill)
+    size = 8 * len(starter().names) * len(some.spine)
+    told = []
+    backfill_into(
+        tmp_path / "out.parquet",
+        tmp_path / "raw",
+        some.spine,
+        starter(),
+        memory_bytes=size if spilled else 8 * size,
+        told=lambda *step: told.append(step),
+    )
+    assert pl.read_parquet(tmp_path / "out.parquet").equals(expected(some))
+    assert held == [np.memmap if spilled else np.ndarray]
+    assert (len([step for step in told if step[0] == "write"]) > 1) == spilled
+    assert {path.name for path in tmp_path.iterdir()} == {"raw", "out.parquet"}
+
+
+def test_a_result_of_no_rows_is_a_file_without_rows(some, tmp_path):
+    scattered(some, tmp_path / "raw")
+    backfill_into(tmp_path / "out.parquet", tmp_path / "raw", some.spine[:0], starter())
+    made = pl.read_parquet(tmp_path / "out.parquet")
+    assert made.schema == expected(some).schema
+    assert len(made) == 0
 
 
 def test_a_kept_table_is_used_as_it_is(some, little, tmp_path, monkeypatch):

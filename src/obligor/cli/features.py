@@ -17,7 +17,7 @@ from obligor.cli.bar import progress
 from obligor.cli.common import app, run, show
 from obligor.features import Catalogue, Described, describe
 from obligor.kernel import InvalidInput, NotFound
-from obligor.sources import backfill_events, keep_events
+from obligor.sources import backfill_into, keep_events
 
 __all__ = ["main"]
 
@@ -26,7 +26,9 @@ Json = Annotated[bool, Parameter(name="--json", negative="")]
 Name = Annotated[
     str, Parameter(name="--catalogue", help="A YAML file, or a pack's name: starter or lending.")
 ]
-Memory = Annotated[int, Parameter(name="--memory-mb", help="What the events may take of the memory.")]
+Memory = Annotated[
+    int, Parameter(name="--memory-mb", help="What may be taken of the memory, beside the spine.")
+]
 Events = Annotated[Path, Parameter(help="Parquet files of events, or what `keep` made of them.")]
 
 
@@ -100,14 +102,9 @@ def backfill(
         raise InvalidInput.field("spine", spine.name, f"a readable Parquet file: {error}") from None
     began = time.process_time()
     with progress("backfill") as told:
-        made = backfill_events(
-            events, asked, loaded, memory_bytes=memory_mb << 20, scratch=out.resolve().parent, told=told
-        )
-    unfinished = out.with_name(f"{out.name}.tmp")
-    made.write_parquet(unfinished)
-    unfinished.replace(out)
+        backfill_into(out, events, asked, loaded, memory_bytes=memory_mb << 20, told=told)
     answer = {
-        "rows": len(made),
+        "rows": len(asked),
         "features": len(loaded.names),
         "catalogue_sha256": loaded.sha256,
         "cpu_seconds": round(time.process_time() - began, 3),
@@ -117,7 +114,7 @@ def backfill(
         answer,
         as_json,
         lambda: (
-            f"{len(made):,} rows with {len(loaded.names)} features in {out} ({answer['cpu_seconds']} CPU s)"
+            f"{len(asked):,} rows with {len(loaded.names)} features in {out} ({answer['cpu_seconds']} CPU s)"
         ),
     )
     return 0

@@ -1,6 +1,6 @@
 """Numbers about a person as of a moment, out of what was known then."""
 
-from obligor.features.backfill import SPINE, backfill, columns_for
+from obligor.features.backfill import SPINE, backfill, columns_for, fill, framed
 from obligor.features.catalogue import Catalogue, load
 from obligor.features.declaration import AGGREGATIONS, SOURCES, Between, Feature, Other, Texts
 from obligor.features.describe import Described, describe
@@ -27,6 +27,8 @@ __all__ = [
     "checked",
     "columns_for",
     "describe",
+    "fill",
+    "framed",
     "gives",
     "load",
     "settle",

@@ -19,7 +19,7 @@ from obligor.features.history import STILL
 from obligor.features.table import SETTLED, Packed, currency_codes, pack
 from obligor.kernel import InvalidInput, Violation
 
-__all__ = ["SPINE", "backfill", "columns_for"]
+__all__ = ["SPINE", "backfill", "columns_for", "fill", "framed"]
 
 # What a spine has; the last two may be left out.
 SPINE = {
@@ -50,9 +50,26 @@ def backfill(
         InvalidInput: a column of the spine is absent, of another type, null or named as a feature; a person
             lies in two batches, or has amounts in several currencies and none was named.
     """
-    moments = _Moments(spine, catalogue)
     # Features by rows, so that each is one column of the result: nothing is copied to make the frame.
     values = np.empty((len(catalogue.names), len(spine)), np.int64)
+    fill(batches, spine, catalogue, values, told=told)
+    return framed(spine, values, catalogue)
+
+
+def fill(
+    batches: Iterable[pl.DataFrame],
+    spine: pl.DataFrame,
+    catalogue: Catalogue,
+    values: NDArray[np.int64],
+    *,
+    told: Told | None = None,
+) -> None:
+    """`backfill` into an array of features by rows of the spine, which may lie on a disk; see `framed`.
+
+    Raises:
+        InvalidInput: as `backfill`.
+    """
+    moments = _Moments(spine, catalogue)
     for at, feature in enumerate(catalogue.features.values()):
         values[at] = NULL if feature.empty is None else feature.empty
     for batch in batches:
@@ -60,6 +77,10 @@ def backfill(
             moments.fill(pack(batch, catalogue.kernel.texts, catalogue.place), values)
         if told is not None:
             told(len(batch))
+
+
+def framed(spine: pl.DataFrame, values: NDArray[np.int64], catalogue: Catalogue) -> pl.DataFrame:
+    """Rows of a spine with what `fill` gave for them: features by rows."""
     return spine.with_columns(
         _column(name, values[at], nullable=catalogue.features[name].empty is None)
         for at, name in enumerate(catalogue.names)

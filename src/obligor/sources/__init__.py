@@ -1,7 +1,7 @@
 """Where facts come from: a lender's own book, explained by a mapping file."""
 
 from obligor.sources.book import Application, Book, Terms
-from obligor.sources.event_tables import EventTables, backfill_events, keep_events
+from obligor.sources.event_tables import EventTables, backfill_events, backfill_into, keep_events
 from obligor.sources.label import Label
 from obligor.sources.mapping import Mapping
 from obligor.sources.rebuild import Life, Past, Payment, Totals, rebuild
@@ -21,6 +21,7 @@ __all__ = [
     "Terms",
     "Totals",
     "backfill_events",
+    "backfill_into",
     "keep_events",
     "rebuild",
 ]

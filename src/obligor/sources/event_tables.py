@@ -16,17 +16,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import polars as pl
 
 from obligor import features
 from obligor.features import Catalogue
 from obligor.kernel import InvalidInput, NotFound
 
-__all__ = ["EventTables", "backfill_events", "keep_events"]
+__all__ = ["EventTables", "backfill_events", "backfill_into", "keep_events"]
 
 MEMORY_BYTES = 1 << 30
 # An estimate, on the safe side, of what a row takes while it is sorted or packed, texts and copies included.
 ROW_BYTES = 640
+# The same for a feature's value while a part of a result is written.
+RESULT_BYTES = 32
 ROWS_LEAST = 10_000
 PARTS_MOST = 1_024
 LEVELS_MOST = 8
@@ -145,16 +148,59 @@ def backfill_events(
     Raises:
         NotFound, InvalidInput: as `keep_events`, `EventTables` and `features.backfill` do.
     """
-    if (events / MANIFEST).is_file():
-        return _filled(EventTables(events), spine, catalogue, memory_bytes, told)
     with _scratch(scratch) as place:
-        kept = keep_events(events, place / "kept", memory_bytes=memory_bytes, told=told)
-        return _filled(kept, spine, catalogue, memory_bytes, told)
+        batches, count = _batches(events, catalogue, memory_bytes, place, told)
+        return features.backfill(batches, spine, catalogue, told=count)
 
 
-def _filled(
-    tables: EventTables, spine: pl.DataFrame, catalogue: Catalogue, memory_bytes: int, told: Told | None
-) -> pl.DataFrame:
+def backfill_into(
+    out: Path,
+    events: Path,
+    spine: pl.DataFrame,
+    catalogue: Catalogue,
+    *,
+    memory_bytes: int = MEMORY_BYTES,
+    told: Told | None = None,
+) -> None:
+    """Write what `backfill_events` gives as a Parquet file, beside which it works and which appears at once.
+
+    A result that takes more than half of the memory is computed on the disk. Only the spine is held.
+
+    Raises:
+        NotFound, InvalidInput: as `backfill_events`.
+    """
+    shape = (len(catalogue.names), len(spine))
+    unfinished = out.with_name(f"{out.name}.tmp")
+    with _scratch(out.resolve().parent) as place:
+        batches, count = _batches(events, catalogue, memory_bytes, place, told)
+        spilled = shape[0] * shape[1] * np.dtype(np.int64).itemsize > memory_bytes // 2
+        values = (
+            np.memmap(place / "values", np.int64, "w+", shape=shape) if spilled else np.empty(shape, np.int64)
+        )
+        features.fill(batches, spine, catalogue, values, told=count)
+        rows_most = max(ROWS_LEAST, memory_bytes // (RESULT_BYTES * len(catalogue.names)))
+        parts = []
+        for start in range(0, max(len(spine), 1), rows_most):
+            rows = slice(start, start + rows_most)
+            parts.append(place / f"rows-{start}.parquet")
+            features.framed(spine[rows], values[:, rows], catalogue).write_parquet(parts[-1])
+            if told is not None:
+                told("write", min(start + rows_most, len(spine)), len(spine))
+        if len(parts) > 1:
+            pl.scan_parquet(parts).sink_parquet(unfinished)
+        else:
+            parts[0].replace(unfinished)
+        unfinished.replace(out)
+
+
+def _batches(
+    events: Path, catalogue: Catalogue, memory_bytes: int, scratch: Path, told: Told | None
+) -> tuple[Iterator[pl.DataFrame], Callable[[int], None]]:
+    """The events in batches that fit, and who is told of each; unordered ones are kept in `scratch`."""
+    if (events / MANIFEST).is_file():
+        tables = EventTables(events)
+    else:
+        tables = keep_events(events, scratch / "kept", memory_bytes=memory_bytes, told=told)
     done = 0
 
     def count(rows: int) -> None:
@@ -163,11 +209,10 @@ def _filled(
         if told is not None:
             told("features", done, tables.rows)
 
-    columns = features.columns_for(catalogue)
     # Whole row groups, so that none is read twice; more at a time only leaves the caches.
     fit = min(_rows_that_fit(memory_bytes), 4 * ROW_GROUP)
-    batches = tables.batches(fit // ROW_GROUP * ROW_GROUP or fit, columns)
-    return features.backfill(batches, spine, catalogue, told=count)
+    columns = features.columns_for(catalogue)
+    return tables.batches(fit // ROW_GROUP * ROW_GROUP or fit, columns), count
 
 
 def _rows_that_fit(memory_bytes: int) -> int:
