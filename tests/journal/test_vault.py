@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import apsw
 import msgspec
 import pytest
 
@@ -92,6 +93,41 @@ def test_a_wrapped_key_opens_only_in_its_own_place(tmp_path: Path) -> None:
     ):
         with pytest.raises(Corrupted):
             keys.unwrap(tenant, data, context)
+
+
+@pytest.mark.parametrize(
+    ("damage", "opens"),
+    [
+        ("UPDATE person_key SET wrapped = 'text'", True),
+        ("UPDATE person_key SET wrapped = 17", True),
+        ("UPDATE tenant_key SET wrapped = NULL", False),
+        ("UPDATE tenant_key SET purpose = x'00', wrapped = 'text'", False),
+    ],
+)
+def test_a_value_of_another_kind_than_was_written_is_damage(
+    tmp_path: Path, vault: Vault, damage: str, opens: bool
+) -> None:
+    """As SQLite tells it where a bit in the header of a record has flipped."""
+    vault.ensure(TENANT, ["p1"])
+    vault.close()
+    connection = apsw.Connection(str(tmp_path / "vault.db"))
+    for table in ("person_key", "tenant_key"):
+        rows = connection.execute(f"SELECT * FROM {table}").fetchall()
+        names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+        connection.execute(f"DROP TABLE {table}")
+        connection.execute(f"CREATE TABLE {table}({', '.join(names)})")
+        connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(names))})", rows)
+    connection.execute(damage)
+    connection.close()
+    keys = FileKeys(tmp_path / "kek")
+    if not opens:
+        with pytest.raises(Corrupted, match="nobody has written"):
+            Vault.open(tmp_path / "vault.db", keys)
+        return
+    again = Vault.open(tmp_path / "vault.db", keys)
+    with pytest.raises(Corrupted, match="nobody has written"):
+        again.ring(TENANT, "p1")
+    again.close()
 
 
 def test_the_cache_of_keys_is_bounded(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:

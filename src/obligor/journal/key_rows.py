@@ -19,7 +19,7 @@ from obligor.journal.sqlite import (
     fetch,
     truncate_wal,
 )
-from obligor.kernel import Unavailable
+from obligor.kernel import Corrupted, Unavailable
 
 __all__ = ["SCHEMA", "VERSION", "KeyRows", "SqliteKeyRows", "VaultPlace"]
 
@@ -56,6 +56,8 @@ PAGE_OF_PERSONS = (
 SELECT_TENANTS = "SELECT tenant, purpose, wrapped FROM tenant_key ORDER BY tenant, purpose"
 
 PersonRow = tuple[str, str, str, bytes | None]
+
+_TEXT, _BYTES, _WRAPPED = (str,), (bytes,), (bytes, type(None))
 
 
 class KeyRows(Protocol):
@@ -192,8 +194,7 @@ class SqliteKeyRows:
     @fetch
     def person(self, tenant: str, person: str) -> list[tuple[str, bytes | None]]:
         """One statement."""
-        rows: list[tuple[Any, ...]] = self._connection.execute(SELECT_PERSON, (tenant, person)).fetchall()
-        return [(row[0], row[1]) for row in rows]
+        return [(row[0], row[1]) for row in self._all(SELECT_PERSON, (tenant, person), _TEXT, _WRAPPED)]
 
     @fetch
     def add(self, rows: list[PersonRow]) -> bool:
@@ -207,8 +208,8 @@ class SqliteKeyRows:
     @fetch
     def tenant_key(self, tenant: str, purpose: str) -> bytes | None:
         """One statement."""
-        row: tuple[Any, ...] | None = self._connection.execute(SELECT_TENANT, (tenant, purpose)).fetchone()
-        return row[0] if row else None
+        rows = self._all(SELECT_TENANT, (tenant, purpose), _BYTES)
+        return rows[0][0] if rows else None
 
     @fetch
     def add_tenant_key(self, tenant: str, purpose: str, wrapped: bytes) -> None:
@@ -238,12 +239,14 @@ class SqliteKeyRows:
     @fetch
     def persons(self, after: tuple[str, str, str], limit: int) -> list[PersonRow]:
         """One statement."""
-        return [(row[0], row[1], row[2], row[3]) for row in self._all(PAGE_OF_PERSONS, (*after, limit))]
+        rows = self._all(PAGE_OF_PERSONS, (*after, limit), _TEXT, _TEXT, _TEXT, _WRAPPED)
+        return [(row[0], row[1], row[2], row[3]) for row in rows]
 
     @fetch
     def tenant_keys(self) -> list[tuple[str, str, bytes]]:
         """One statement."""
-        return [(row[0], row[1], row[2]) for row in self._all(SELECT_TENANTS, ())]
+        rows = self._all(SELECT_TENANTS, (), _TEXT, _TEXT, _BYTES)
+        return [(row[0], row[1], row[2]) for row in rows]
 
     def close(self) -> None:
         """The lock goes last."""
@@ -252,8 +255,17 @@ class SqliteKeyRows:
             self._lock.release()
             self._lock = None
 
-    def _all(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        return self._connection.execute(sql, values).fetchall()
+    def _all(self, sql: str, values: tuple[Any, ...], *kinds: tuple[type, ...]) -> list[tuple[Any, ...]]:
+        """The rows of a statement that reads, whose columns are of these kinds.
+
+        Raises:
+            Corrupted: one is of another: SQLite says of a record what its damaged header says.
+        """
+        rows: list[tuple[Any, ...]] = self._connection.execute(sql, values).fetchall()
+        for row in rows:
+            if not all(map(isinstance, row, kinds)):
+                raise Corrupted("the vault holds a row that nobody has written")
+        return rows
 
     def _check(self) -> None:
         if self._lock is None:
