@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from typing import Any
@@ -13,6 +13,7 @@ from obligor.app.processors import FundsMonitor
 from obligor.journal import Accepted, Command, Vault
 from obligor.journal.committer import Committer
 from obligor.journal.group import Group
+from obligor.journal.store import Batch
 from obligor.journal.view import CommandView
 from obligor.limits import steps
 from tests.simulation.stores import Lease, SimulatedStore
@@ -95,14 +96,15 @@ def kept_cache() -> AbstractContextManager[Any]:
 
 def early_signature() -> AbstractContextManager[Any]:
     """A checkpoint is signed when its entries are written and not committed yet."""
-    add = Committer._add
+    genuine = Committer._batches
 
-    def add_and_sign(self: Committer, group: Any, batch: Any) -> None:
-        add(self, group, batch)
-        if group.accepted:
-            self._logs.sign(group.tenant)
+    def then_sign(self: Committer, group: Group) -> Iterator[Batch]:
+        yield from genuine(self, group)
+        for each in group.tenants.values():
+            if each.accepted:
+                self._logs.sign(each.tenant)
 
-    return patch.object(Committer, "_add", add_and_sign)
+    return patch.object(Committer, "_batches", then_sign)
 
 
 def stale_keys() -> AbstractContextManager[Any]:

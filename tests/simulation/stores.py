@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from obligor.journal.key_rows import SqliteKeyRows
 from obligor.journal.sqlite import connect
 from obligor.journal.sqlite_rows import SqliteRows
 from obligor.journal.sqlite_store import SqliteStore
-from obligor.journal.store import ErasureRow, RoleLost
+from obligor.journal.store import Batch, ErasureRow, RoleLost
 from obligor.kernel import Entropy, Unavailable
 from tests.simulation.ground import JOURNAL, VAULT
 
@@ -178,6 +178,17 @@ class SimulatedStore:
             self._lease.leave(self._holder)
             raise
 
+    def write(self, batches: Iterable[Batch]) -> None:
+        self._luck.try_("write")
+        self._inner.write(self._while_connected(batches))
+
+    def _while_connected(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Batches are made while others are written: a process may stop in between and be cut off."""
+        for batch in batches:
+            self._check()
+            yield batch
+        self._check()
+
     def commit(self) -> None:
         self._luck.try_("commit")
         self._check()
@@ -261,9 +272,9 @@ class SimulatedVault(Vault):
         vault.luck = luck
         return vault
 
-    def ensure(self, tenant: str, persons: Iterable[str]) -> None:
+    def ensure(self, tenant: str, persons: Iterable[str], fresh: Collection[str] = ()) -> None:
         self.luck.try_("vault: ensure")
-        super().ensure(tenant, persons)
+        super().ensure(tenant, persons, fresh)
         self.luck.try_("vault: ensure, after it took effect")
 
     def erase(self, tenant: str, person: str, classes: Iterable[str]) -> None:
