@@ -43,6 +43,10 @@ class Awaited(Future[Any]):
         return super().exception(0)
 
 
+# The writer's own bound, made small: what comes faster than it is written is refused.
+QUEUE_MOST = 64
+
+
 class Queue:
     """Stands for the writer's thread and what waits for it."""
 
@@ -52,7 +56,10 @@ class Queue:
 
     def submit(self, command: Command) -> Future[Answer]:
         future = Awaited(self._wait)
-        self.waiting.append((command, future))
+        if len(self.waiting) < QUEUE_MOST:
+            self.waiting.append((command, future))
+        else:
+            future.set_exception(Unavailable(f"{QUEUE_MOST} commands wait already"))
         return future
 
 

@@ -230,8 +230,9 @@ class CloseMonitor:
 
         def finish(view: View) -> Accepted:
             p = self._proposal(view, event)
-            if record:
-                batch_id = self._id(event, "batch", day.isoformat())
+            batch_id = self._id(event, "batch", day.isoformat())
+            # It is there when the answer to this very command was lost.
+            if record and all(each.id != batch_id for each in view.events(event.stream)):
                 p.add(event.stream, record, cause=event.id, event_id=batch_id)
             return Accepted(drafts=tuple(p.drafts))
 
