@@ -248,8 +248,10 @@ class Online:
         frame = frame.filter(pl.col("subject").is_in(names.implode()))
         self.persons = names.to_list()
         self._db = apsw.Connection(str(place / "histories.db"))
+        self._db.pragma("page_size", 8192)
         self._db.pragma("journal_mode", "wal")
-        self._db.execute("create table history (person text primary key, packed blob) without rowid")
+        # A row with a history in it is too wide for the pages of an index.
+        self._db.execute("create table history (person text primary key, packed blob)")
         mine = {name[0]: some for name, some in frame.partition_by("subject", as_dict=True).items()}
         with self._db:
             self._db.executemany(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from itertools import count
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -23,6 +25,8 @@ _DAY_US = 86_400_000_000
 _SMALLEST = 8
 _NEAR = 64
 _LAYOUT = 1  # of packed bytes: another number for other columns
+_KEY = struct.Struct("=qq")  # the first two columns of a row, by which rows are in order
+_NOTHING_YET = (-STILL, -1)
 _WHOLE = np.dtype((np.void, ROW.itemsize))  # rows moved as they are, not field by field: five times faster
 
 
@@ -112,7 +116,7 @@ class History:
         self._closing: dict[int, int] = {}
         self._ended: dict[str, list[tuple[int, int]]] = {}
         self._seen_upto = -1
-        self._latest = (-STILL, -1)
+        self._latest = _NOTHING_YET
 
     @classmethod
     def from_events(cls, events: Iterable[Event], person: str | None = None) -> History:
@@ -185,13 +189,16 @@ class History:
             raise Malformed("these bytes are no packed history") from error
         if kept.layout != _LAYOUT or len(kept.rows) % ROW.itemsize:
             raise Malformed(f"a history of layout {kept.layout}; this program reads layout {_LAYOUT}")
-        self = cls(kept.person)
+        self = cls.__new__(cls)
+        self.person = kept.person
         self._count = len(kept.rows) // ROW.itemsize
         if self._count:
             self._rows = np.frombuffer(kept.rows, ROW)
-            self._latest = _key(self._rows[-1])
+            self._latest = _KEY.unpack_from(kept.rows, len(kept.rows) - ROW.itemsize)
+        else:
+            self._rows, self._latest = np.zeros(_SMALLEST, ROW), _NOTHING_YET
         self._texts = kept.texts
-        self._codes = {text: code for code, text in enumerate(kept.texts)}
+        self._codes = dict(zip(kept.texts, count()))
         self._currencies = kept.currencies
         self._closing = kept.closing
         self._ended = kept.ended
@@ -290,16 +297,16 @@ class History:
             raise InvalidInput.field(
                 "amount_minor", entry.amount_minor, f"an integer from 0 to {LARGEST_AMOUNT}"
             )
-        count = self._count
-        if count == len(self._rows):
-            grown = np.zeros(2 * count, ROW)
-            grown.view(_WHOLE)[:count] = self._rows.view(_WHOLE)
+        held = self._count
+        if held == len(self._rows):
+            grown = np.zeros(2 * held, ROW)
+            grown.view(_WHOLE)[:held] = self._rows.view(_WHOLE)
             self._rows = grown
         rows = self._rows
         place = self._place(at_us, known_seq)
-        if place < count:
+        if place < held:
             whole = rows.view(_WHOLE)
-            whole[place + 1 : count + 1] = whole[place:count]
+            whole[place + 1 : held + 1] = whole[place:held]
         else:
             self._latest = (at_us, known_seq)
         if entry.currency is not None and entry.currency not in self._currencies:
@@ -316,19 +323,19 @@ class History:
             KINDS[kind],
             entry.direction,
         )
-        self._count = count + 1
+        self._count = held + 1
 
     def _place(self, at_us: int, known_seq: int) -> int:
         """Where a row goes: behind everything that was earlier, or as early and known before it."""
-        count = self._count
+        held = self._count
         if self._latest <= (at_us, known_seq):
-            return count
+            return held
         at, known = self._rows["at_us"], self._rows["known_seq"]
         # Most come near the end, before instalments that lie ahead: searching there copies little.
-        start = max(0, count - _NEAR)
+        start = max(0, held - _NEAR)
         if start and at[start] > at_us:
             start = 0
-        place = start + int(at[start:count].searchsorted(at_us, side="right"))
+        place = start + int(at[start:held].searchsorted(at_us, side="right"))
         while place > 0 and at[place - 1] == at_us and known[place - 1] > known_seq:
             place -= 1
         return place
@@ -340,10 +347,6 @@ class History:
             self._codes[text] = code
             self._texts.append(text)
         return code
-
-
-def _key(row: Any) -> tuple[int, int]:
-    return int(row["at_us"]), int(row["known_seq"])
 
 
 def mark_of(event_id: str) -> int:
