@@ -19,7 +19,7 @@ CLIENTS = 48
 IN_TIME_SECONDS = 2.0
 RECOVERED_SECONDS = 5
 LIMITS = {"wait_most_ms": 500}
-UNLIMITED = {"wait_most_ms": 600_000, "requests_most": 1_000_000}
+UNLIMITED = {"wait_most_ms": 600_000, "requests_most": 1_000_000, "connections_most": 15_000}
 PEOPLE = 200
 SLOW = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -117,10 +117,10 @@ def test_at_three_times_its_capacity_a_server_answers_as_much_as_before(crowd, s
 
 @pytest.mark.slow
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)
-def test_two_hundred_who_ask_again_at_once_do_not_keep_the_server_busy_with_refusals(crowd):
+def test_six_hundred_who_ask_again_at_once_do_not_keep_the_server_busy_with_refusals(crowd):
     child, make = crowd(LIMITS)
     before = closed_loop(child.port, make, clients=CLIENTS, seconds=3)
-    hammered = closed_loop(child.port, make, clients=200, seconds=5)
+    hammered = closed_loop(child.port, make, clients=600, seconds=5)
     after = closed_loop(child.port, make, clients=CLIENTS, seconds=3)
     assert hammered.count(503) > 200
     assert hammered.rate(201) >= 0.7 * (before.rate(201) + after.rate(201)) / 2
@@ -132,6 +132,7 @@ def test_the_control_without_limits_answers_too_late(crowd):
     """What the test above would see if everybody were let in."""
     child, make = crowd(UNLIMITED)
     before = closed_loop(child.port, make, clients=CLIENTS, seconds=2)
-    over = open_loop(child.port, make, rate=3 * before.rate(201), seconds=3, most=2_000, patience=0.0)
+    # Long enough for more to wait than is answered in time, by a server that is twice as fast in a crowd.
+    over = open_loop(child.port, make, rate=3 * before.rate(201), seconds=6, most=8_000, patience=0.0)
     assert over.count(503) == 0
     assert over.good(IN_TIME_SECONDS, since=1.0) < 0.8 * before.rate(201)
