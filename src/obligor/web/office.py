@@ -5,7 +5,6 @@ Totals, the audit, the replay, and a model to score with.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from litestar import Request, get, post
@@ -16,8 +15,7 @@ from obligor.web import answer
 from obligor.web.access import principal_of
 from obligor.web.answer import Answer
 from obligor.web.body import JSON, headers_of, json_body, media_type
-from obligor.web.query import known, parameters
-from obligor.web.reads import Reading
+from obligor.web.reads import Reading, whole
 
 __all__ = ["handlers"]
 
@@ -27,21 +25,17 @@ Sent = Request[Any, Any, Any]
 def handlers(service: Service, read: Reading) -> list[HTTPRouteHandler]:
     """The handlers of the office's routes."""
 
-    async def asked(request: Sent, query: Callable[[str], Any]) -> Answer:
-        known(parameters(request.scope["query_string"]))
-        return answer.json(await read(query, principal_of(request.scope).tenant))
-
     @get("/v1/summary")
     async def get_summary(request: Sent) -> Answer:
-        return await asked(request, service.summary)
+        return await whole(request, read, service.summary)
 
     @post("/v1/audits")
     async def post_audit(request: Sent) -> Answer:
-        return await asked(request, service.audit)
+        return await whole(request, read, service.audit)
 
     @post("/v1/replays")
     async def post_replay(request: Sent) -> Answer:
-        return await asked(request, service.replay)
+        return await whole(request, read, service.replay)
 
     @post("/v1/models")
     async def post_model(request: Sent) -> Answer:

@@ -20,7 +20,7 @@ from obligor.web.answer import Answer
 from obligor.web.load import Load
 from obligor.web.query import day, filters, known, parameters, split_page
 
-__all__ = ["DAYS", "Reading", "handlers", "health", "window"]
+__all__ = ["DAYS", "Reading", "handlers", "health", "whole", "window"]
 
 T = TypeVar("T")
 Sent = Request[Any, Any, Any]
@@ -56,6 +56,12 @@ def window(asked: dict[str, str]) -> int:
     return int(text)
 
 
+async def whole(request: Sent, read: Reading, query: Callable[[str], Any]) -> Answer:
+    """What a query answers that asks nothing but whose it is."""
+    known(parameters(request.scope["query_string"]))
+    return answer.json(await read(query, principal_of(request.scope).tenant))
+
+
 def handlers(service: Service, read: Reading) -> list[HTTPRouteHandler]:  # noqa: C901  one closure a route
     """The handlers of the reading routes."""
 
@@ -73,11 +79,6 @@ def handlers(service: Service, read: Reading) -> list[HTTPRouteHandler]:  # noqa
         known(asked)
         (identity,) = request.scope["path_params"].values()
         return answer.json(await read(query, tenant, identity))
-
-    async def every(request: Sent, query: Callable[..., Any]) -> Answer:
-        tenant, asked = asked_of(request)
-        known(asked)
-        return answer.json(await read(query, tenant))
 
     @get("/v1/overview")
     async def get_overview(request: Sent) -> Answer:
@@ -114,7 +115,7 @@ def handlers(service: Service, read: Reading) -> list[HTTPRouteHandler]:  # noqa
 
     @get("/v1/features")
     async def get_features(request: Sent) -> Answer:
-        return await every(request, service.features)
+        return await whole(request, read, service.features)
 
     @get("/v1/features/{feature:str}")
     async def get_feature(request: Sent) -> Answer:
@@ -122,7 +123,7 @@ def handlers(service: Service, read: Reading) -> list[HTTPRouteHandler]:  # noqa
 
     @get("/v1/strategies")
     async def get_strategies(request: Sent) -> Answer:
-        return await every(request, service.strategies)
+        return await whole(request, read, service.strategies)
 
     @get("/v1/strategies/{sha256:str}")
     async def get_strategy(request: Sent) -> Answer:
